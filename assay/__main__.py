@@ -1,0 +1,63 @@
+"""The ``assay`` command: every failure says what is wrong and what to do next, and has its exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from assay.audit import audit_from_file
+from assay.check import check_configuration
+from assay.doctor import examine_machine
+from assay.explain import explain_rows
+from assay.init import begin
+from assay.selftest import test_engines
+from assay.train import train_from_file
+from assay.verify import verify_folder
+from classifier.errors import AssayError
+
+app = typer.Typer(
+    name="assay",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Explains and audits neural-network classifiers.\n\nExample: assay init loans.csv --target default && assay audit audit.toml",
+    epilog="Exit codes: 0 nothing violated, 1 a rule is violated, 2 usage or configuration, 3 inconclusive or evidence missing, "
+    "4 a file is not what it was, 5 an internal error.",
+)
+app.command("init")(begin)
+app.command("check")(check_configuration)
+app.command("train")(train_from_file)
+app.command("explain")(explain_rows)
+app.command("audit")(audit_from_file)
+app.command("verify")(verify_folder)
+app.command("selftest")(test_engines)
+app.command("doctor")(examine_machine)
+
+
+def main() -> None:
+    """Run a command, and turn what goes wrong into words and an exit code."""
+    try:
+        app()
+    except AssayError as error:
+        print(f"error: {error.problem}", file=sys.stderr)
+        if error.remedy:
+            print(f"next:  {error.remedy}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except SystemExit as stop:
+        # Typer makes 130 of Ctrl-C; here, what is not finished is 3.
+        if stop.code != 130:
+            raise
+        print("stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        sys.exit(3)
+    except Exception:
+        traceback.print_exc()
+        print("error: this is a fault of Assay, not of your data", file=sys.stderr)
+        print("next:  report it with the lines above; the bundle that was there before is unchanged", file=sys.stderr)
+        sys.exit(5)
+
+
+if __name__ == "__main__":
+    main()

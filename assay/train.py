@@ -1,0 +1,55 @@
+"""``assay train``: train the classifier that ``audit.toml`` describes, and save it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.options import ConfigurationPath, Quiet
+
+
+def train_from_file(
+    configuration: ConfigurationPath = Path("audit.toml"),
+    output: Annotated[Path, typer.Option(help="Folder for the classifier and its pictures.")] = Path("trained"),
+    quiet: Quiet = False,
+) -> None:
+    """Train a classifier, print its loss as it falls, and save it with its pictures.
+
+    Example: assay train examples/moons/audit.toml --output /tmp/moons
+    """
+    from audit.configuration import Configuration
+    from classifier.classifier import DOCUMENT
+    from classifier.errors import ConfigurationError
+    from classifier.records import require_replaceable
+    from classifier.statistics import proportion
+    from explain.figures.decision_boundary import draw_decision_boundary
+    from explain.figures.training_curves import draw_training_curves
+    from trainer import Epoch
+
+    settings = Configuration.read(configuration)
+    recipe = settings.recipe()
+    if recipe is None:
+        raise ConfigurationError(f"{configuration} brings a classifier, and there is nothing to train", remedy="give [model] architecture")
+    require_replaceable(output, DOCUMENT)
+    splits = settings.read_splits(configuration.parent)
+    every = max(1, recipe.epochs // 20)
+
+    def tell(epoch: Epoch) -> None:
+        if epoch.number == 1 or epoch.number % every == 0:
+            typer.echo(str(epoch))
+
+    classifier = settings.classifier(splits, configuration.parent, progress=False if quiet else tell)
+    classifier.save(output)
+    right = (classifier.predict(splits.test.inputs) == splits.test.labels).numpy()
+    record = classifier.card["training"]
+    typer.echo(f"kept the weights of epoch {record['best_epoch']}, where the validation loss was lowest")
+    typer.echo(f"accuracy on the test rows: {proportion('accuracy', right)}")
+    typer.echo(f"saved {output}, digest {classifier.digest}")
+    pictures = {"loss": draw_training_curves(record["loss"]["train"], record["loss"]["validation"], chosen=record["best_epoch"])}
+    if len(classifier.schema.columns) == 2 == len(classifier.schema.features):
+        pictures["boundary"] = draw_decision_boundary(classifier, splits.test.inputs, splits.test.labels)
+    for name, ax in pictures.items():
+        ax.figure.savefig(output / f"{name}.png", dpi=150)  # type: ignore[union-attr]  # axes of a figure have one
+        typer.echo(f"drew {output / f'{name}.png'}")

@@ -1,0 +1,1 @@
+"""Data: what the classifier learns from and is judged on."""

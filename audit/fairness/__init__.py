@@ -1,0 +1,1 @@
+"""Fairness: whether it treats groups alike."""

@@ -1,0 +1,1 @@
+"""Performance: how often it is right, how well it ranks, and whether its probabilities mean what they say."""

@@ -1,0 +1,175 @@
+"""From ``audit.toml`` to a finished bundle: read, train, audit, draw, seal, write."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audit.bundle import RECORD, Audit, write_manifests
+from audit.check import metric_names
+from audit.configuration import Configuration
+from audit.report import render_html, write_figures
+from audit.runner import choose_checks, run
+from audit.vault import ALLOW_UNSIGNED, Identity, default_identity, read_identities, seal, unseal
+from classifier.classifier import Classifier
+from classifier.errors import IntegrityError
+from classifier.records import canonical_json, explain_storage_errors, replace_folder, require_replaceable, write_atomically
+from trainer import Epoch
+
+SEALED = "model.safetensors.age"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an audit left.
+
+    Args:
+        audit: Its record.
+        folder: The bundle; of an interrupted audit, the folder from which the next run goes on.
+        languages: Those of its reports.
+    """
+
+    audit: Audit
+    folder: Path
+    languages: tuple[str, ...]
+
+
+@dataclass
+class _Clock:
+    """Seconds that each part took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _started: float = field(default_factory=time.monotonic)
+
+    def lap(self, part: str) -> None:
+        now = time.monotonic()
+        self.seconds[part] = round(now - self._started, 3)
+        self._started = now
+
+
+def audit_configuration(
+    path: Path,
+    *,
+    output: Path | None = None,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    progress: bool | Callable[[Epoch], None] = True,
+) -> Outcome:
+    """Run the audit that ``audit.toml`` describes, and write its bundle.
+
+    The bundle appears whole or not at all, and an older one of the same name stays until then. Finished checks
+    are kept beside it, so that a killed audit goes on where it was.
+
+    Args:
+        path: ``audit.toml``.
+        output: Folder of the bundle; by default ``reports/<name>`` in the current folder.
+        only: Checks to run, or rooms.
+        skip: Checks to leave out, or rooms.
+        progress: Whether to show bars on a terminal, or a function that is told of every epoch.
+
+    Raises:
+        AssayError: If anything that was given cannot be used; nothing is written then.
+    """
+    clock, started = _Clock(), datetime.datetime.now(datetime.UTC)
+    configuration = Configuration.read(path)
+    policy = configuration.read_policy(path.parent)
+    if policy is not None:
+        policy.check_metrics(metric_names())
+        policy.check_profile(configuration.audit.profile)
+    choose_checks(only, skip, configuration.checks, configuration.audit.profile)
+    folder = output.resolve() if output is not None else Path("reports") / configuration.audit.name
+    require_replaceable(folder, RECORD)
+    # A missing key is found before any work is done. Whether a factory makes something with weights shows when it has.
+    made = configuration.model.python is not None
+    recipients, identities = ((), []) if made else _recipients(configuration, path.parent)
+    draft = folder.with_name(f".{folder.name}.partial")
+    splits = configuration.read_splits(path.parent)
+    clock.lap("read")
+    classifier = configuration.classifier(splits, path.parent, progress=progress)
+    if made and classifier.module is not None:
+        recipients, identities = _recipients(configuration, path.parent)
+    clock.lap("train")
+    with explain_storage_errors(folder):
+        durations: dict[str, float] = {}
+        audit = run(
+            configuration.subject(splits, classifier),
+            policy,
+            name=configuration.audit.name,
+            profile=configuration.audit.profile,
+            only=only,
+            skip=skip,
+            options=configuration.checks,
+            seed=configuration.audit.seed,
+            progress=bool(progress),
+            workspace=draft,
+            durations=durations,
+        )
+        clock.lap("audit")
+        audit.save(draft)
+        if audit.interrupted:
+            return Outcome(audit, draft, ())
+        _copy_inputs(configuration, path, draft)
+        sealed = _seal(classifier, draft, recipients, identities)
+        clock.lap("seal")
+        facts = {
+            "started": started.isoformat(timespec="seconds"),
+            "hardware": _hardware(classifier),
+            "seal": sealed,
+            "seconds": {**clock.seconds, "checks": durations},
+        }
+        for language in configuration.audit.languages:
+            write_figures(audit, draft / "figures", language=language)
+            report = render_html(audit, language=language, run=facts, policy=policy)
+            write_atomically(draft / f"report.{language}.html", report.encode())
+        clock.lap("report")
+        write_atomically(draft / "run.json", canonical_json({**facts, "seconds": {**clock.seconds, "checks": durations}}) + b"\n")
+        (draft / "plan.json").unlink()
+        write_manifests(draft)
+        replace_folder(draft, folder)
+    return Outcome(audit, folder, configuration.audit.languages)
+
+
+def _recipients(configuration: Configuration, base: Path) -> tuple[tuple[str, ...], list[Identity]]:
+    """To whom the classifier is sealed, and the identities at hand that can open it again."""
+    stated = configuration.seal
+    if stated.identity_file is not None:
+        identities = read_identities(base / stated.identity_file)
+    else:
+        identities = [] if stated.recipients else [default_identity()]
+    recipients = stated.recipients or tuple(identity.recipient for identity in identities)
+    return recipients, [identity for identity in identities if identity.recipient in recipients]
+
+
+def _seal(classifier: Classifier, draft: Path, recipients: tuple[str, ...], identities: list[Identity]) -> dict[str, Any] | None:
+    """Encrypt the classifier, and open it again where that can be done."""
+    if classifier.module is None:
+        return None
+    seal(classifier, draft / SEALED, recipients=recipients)
+    opened = bool(identities) and classifier.description.architecture is not None
+    if opened:
+        again = unseal(draft / SEALED, identities=identities, trusted=ALLOW_UNSIGNED)
+        if again.digest != classifier.digest:
+            raise IntegrityError(f"the sealed classifier opens to {again.digest}, sealed was {classifier.digest}")
+    return {"file": SEALED, "recipients": list(recipients), "opened_again": opened, "digest": classifier.digest}
+
+
+def _copy_inputs(configuration: Configuration, path: Path, draft: Path) -> None:
+    """Keep the very bytes of the configuration and of the policy."""
+    write_atomically(draft / "audit.toml", path.read_bytes())
+    if configuration.policy is not None:
+        write_atomically(draft / "policy.toml", (path.parent / configuration.policy.path).read_bytes())
+
+
+def _hardware(classifier: Classifier) -> dict[str, str | int | None]:
+    return {
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+        "device": str(classifier.device),
+    }

@@ -1,0 +1,173 @@
+"""Figures of a report, drawn as SVG: the same bytes for the same figure."""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audit.bundle import Audit
+from audit.evidence import Figure, Series
+from audit.report.catalogue import read_catalogue
+from audit.report.wording import Wording, style_of
+from classifier.records import write_atomically
+from explain.figures._style import INK, LOWERS, MARKERS, PALETTE, axes_or_new, name_rows, tidy_axes
+from explain.figures.waterfall import draw_waterfall
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Texts stay texts, so that the reader's fonts write them; ids come from the content, not from chance.
+_SETTINGS = {"svg.hashsalt": "assay", "svg.fonttype": "none", "font.size": 10.0, "axes.labelcolor": INK, "text.color": INK}
+_WIDTH = 7.2
+_LINES = ("-", "--", "-.", ":")
+# Up to so many points have a whisker each; more have a band.
+_FEW = 12
+_GRID = "#EEEEEE"
+# Axes that show shares, read as percentages.
+_SHARES = {"reliability": "xy", "accuracy_against_eps": "y", "membership_roc": "xy"}
+_LABEL = 34
+
+
+def draw_svg(check: str, figure: Figure, wording: Wording) -> str:
+    """A figure as SVG, on a white ground.
+
+    Args:
+        check: The check that it is from.
+        figure: What it shows.
+        wording: The language of its titles.
+    """
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_SETTINGS):  # type: ignore[arg-type]  # a plain dictionary of settings is what it takes
+        draw: dict[str, Callable[[str, Figure, Wording], Axes]] = {"lines": _lines, "intervals": _intervals, "waterfall": _waterfall}
+        drawing = draw[figure.kind](check, figure, wording).figure
+        drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})  # type: ignore[union-attr]
+    return buffer.getvalue()
+
+
+def write_figures(audit: Audit, folder: Path, *, language: str = "en") -> None:
+    """Write every figure of an audit as ``<check>.<figure>.<language>.svg``.
+
+    Args:
+        audit: The record.
+        folder: Where to write them.
+        language: Tag of a catalogue.
+    """
+    wording = Wording(read_catalogue(language))
+    for evidence in audit.evidence:
+        for index, figure in enumerate(evidence.figures):
+            # A figure may bear the name of an attribute, and that may hold anything, even a path.
+            name = figure.name if re.fullmatch(r"\w[\w-]*", figure.name) else f"figure-{index + 1}"
+            write_atomically(folder / f"{evidence.check}.{name}.{language}.svg", draw_svg(evidence.check, figure, wording).encode())
+
+
+def _lines(check: str, figure: Figure, wording: Wording) -> Axes:
+    ax = axes_or_new(None, width=_WIDTH, height=3.9)
+    if figure.log:
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+    if figure.diagonal:
+        _diagonal(ax, figure)
+    named = len(figure.series) > 1
+    for index, series in enumerate(figure.series):
+        color, style = PALETTE[index % len(PALETTE)], _LINES[index % len(_LINES)]
+        few = len(series.x) <= _FEW
+        marker = MARKERS[index % len(MARKERS)] if few else ""
+        ax.plot(series.x, series.y, color=color, linestyle=style, marker=marker, markersize=5, linewidth=1.8, zorder=3)
+        if series.low and few and not named:
+            ax.errorbar(series.x, series.y, yerr=_reach(series), fmt="none", ecolor=color, elinewidth=1.1, capsize=3, zorder=2)
+        elif series.low:
+            ax.fill_between(series.x, series.low, series.high, color=color, alpha=0.16, linewidth=0)
+    if named:
+        _name_ends(ax, [wording.figure(check, figure, f"series.{series.name}") for series in figure.series], figure.series)
+    for name, place in figure.marks.items():
+        ax.axvline(place, color=INK, linewidth=0.9, linestyle=":", zorder=0)
+        text = f"{wording.figure(check, figure, f'marks.{name}')}: {place:g}"
+        ax.annotate(text, (place, 1), (4, -2), xycoords=("data", "axes fraction"), textcoords="offset points", va="top", fontsize="small")
+    ax.grid(color=_GRID)
+    ax.set_xlabel(wording.figure(check, figure, "x"))
+    ax.set_ylabel(wording.figure(check, figure, "y"))
+    _show_percent(ax, _SHARES.get(figure.name, ""))
+    tidy_axes(ax)
+    return ax
+
+
+def _diagonal(ax: Axes, figure: Figure) -> None:
+    """The line y = x, over the reach of the data."""
+    least = min((x for series in figure.series for x in series.x if x > 0), default=0.01) if figure.log else 0.0
+    ax.plot([least, 1], [least, 1], color="#767676", linestyle=(0, (4, 3)), linewidth=1, zorder=1)
+    ax.set_xlim(least, 1)
+    ax.set_ylim(least, 1.03)
+
+
+def _name_ends(ax: Axes, names: list[str], lines: tuple[Series, ...]) -> None:
+    """Write each line's name at its end; the names of ends that lie close are moved apart."""
+    low, high = ax.get_ylim()
+    room = 0.07 * (high - low)
+    free = low
+    for index in sorted(range(len(lines)), key=lambda i: lines[i].y[-1]):
+        height = max(lines[index].y[-1], free)
+        free = height + room
+        ax.annotate(
+            names[index], (1, height), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
+            fontsize="small",
+        )  # fmt: skip
+
+
+def _intervals(check: str, figure: Figure, wording: Wording) -> Axes:
+    (series,) = figure.series
+    style = style_of(f"{check.partition('.')[0]}.{series.name}")
+    ax = axes_or_new(None, width=_WIDTH, height=1.1 + 0.34 * len(series.x))
+    for row, (value, low, high) in enumerate(zip(series.y, series.low, series.high, strict=True)):
+        ax.plot([low, high], [row, row], color=LOWERS, linewidth=2.2, solid_capstyle="butt", zorder=2)
+        for end in (low, high):
+            ax.plot([end, end], [row - 0.15, row + 0.15], color=LOWERS, linewidth=1.4, zorder=2)
+        ax.plot([value], [row], "o", color=INK, markersize=5.5, zorder=3)
+        text = wording.number(value, style)
+        ax.annotate(text, (high, row), (7, 0), textcoords="offset points", va="center", fontsize="small")
+    labels = [wording.label(label) for label in figure.labels]
+    name_rows(ax, labels)
+    # Nothing is cut off: the n of a group stands at the end of its label.
+    ax.set_yticks(range(len(labels)), [textwrap.fill(label, _LABEL) for label in labels])
+    _show_percent(ax, "x" if style == "percent" else "")
+    if min(series.low) >= 0:
+        ax.set_xlim(0, 1.16 * max(series.high))
+    ax.grid(axis="x", color=_GRID)
+    ax.set_xlabel(wording.figure(check, figure, "x"))
+    tidy_axes(ax, keep=("bottom",))
+    return ax
+
+
+def _show_percent(ax: Axes, axes: str) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    for name in axes:
+        axis = ax.xaxis if name == "x" else ax.yaxis
+        axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axis.set_minor_formatter("")
+
+
+def _waterfall(check: str, figure: Figure, wording: Wording) -> Axes:
+    (series,) = figure.series
+    start, end, gap = (wording.figure(check, figure, part) for part in ("start", "end", "gap"))
+    return draw_waterfall(
+        [wording.label(label) for label in figure.labels],
+        series.y,
+        base_value=float(figure.words["base"]),
+        value=float(figure.words["value"]),
+        label=wording.figure(check, figure, "x"),
+        limit=len(series.y),
+        words=(start, end, gap),
+        ax=axes_or_new(None, width=_WIDTH, height=1.7 + 0.36 * len(series.y)),
+    )
+
+
+def _reach(series: Series) -> list[list[float]]:
+    below = [y - low for y, low in zip(series.y, series.low, strict=True)]
+    above = [high - y for y, high in zip(series.y, series.high, strict=True)]
+    return [below, above]

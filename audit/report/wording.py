@@ -1,0 +1,200 @@
+"""Wording: metrics, findings and cells of a record in the words of a catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from audit.evidence import Cell, Figure, Table
+from audit.policy import Finding
+from audit.report.catalogue import NOTHING, Catalogue
+from classifier.metric import Metric
+
+Style = Literal["percent", "points", "number"]
+
+# Shares are read as percentages, their differences as percentage points, all else as plain numbers.
+PERCENT = frozenset(
+    {
+        "performance.accuracy",
+        "performance.balanced_accuracy",
+        "performance.approval_rate",
+        "performance.bad_rate_among_approved",
+        "robustness.clean_accuracy",
+        "robustness.accuracy",
+        "privacy.membership_tpr",
+        "fairness.approval_rate",
+        "fairness.bad_rate_among_approved",
+        "fairness.accuracy",
+    }
+)
+POINTS = frozenset(
+    {
+        "performance.calibration_gap",
+        "performance.gain_over_majority",
+        "performance.generalisation_gap",
+        "fairness.accuracy_gap",
+        "fairness.equal_opportunity_difference",
+    }
+)
+_PERCENT_COLUMNS = frozenset({"share", "approval_rate", "bad_rate", "accuracy"})
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Puts what a record holds into the words of a language.
+
+    Args:
+        catalogue: The sentences.
+    """
+
+    catalogue: Catalogue
+
+    def number(self, number: float, style: Style = "number") -> str:
+        """A number with its sign of percent or points, if it has one."""
+        return self._styled(self._bare(number, style), style)
+
+    def _styled(self, text: str, style: Style) -> str:
+        return text if style == "number" else self.catalogue(f"number.{style}", {"value": text})
+
+    def _bare(self, number: float, style: Style) -> str:
+        return self._plain(number) if style == "number" else f"{100 * number:.1f}".replace("-", "−")
+
+    def _plain(self, number: float) -> str:
+        if number == 0 or (number == int(number) and abs(number) < 1e9):
+            return str(int(number)).replace("-", "−")
+        if abs(number) < 1e-4 or abs(number) >= 1e9:
+            mantissa, _, exponent = f"{number:.1e}".partition("e")
+            words = {"mantissa": mantissa.replace("-", "−"), "exponent": str(int(exponent)).translate(_SUPERSCRIPTS)}
+            return self.catalogue("number.power", words)
+        return f"{number:.{3 if abs(number) >= 0.001 else 5}f}".replace("-", "−")
+
+    def value(self, metric: Metric) -> str:
+        """The value of a metric, with "at most" or "at least" where it is a bound."""
+        if metric.value is None:
+            return self.catalogue("number.missing")
+        value = self.number(metric.value, style_of(metric.name))
+        if metric.unit:
+            value = self.catalogue("number.unit", {"value": value, "unit": metric.unit})
+        return self.catalogue(f"number.{metric.bound}", {"value": value})
+
+    def interval(self, metric: Metric) -> str:
+        """Its interval, "counted" for a number that is exact, a dash where there is none."""
+        if metric.low is None or metric.high is None:
+            return self.catalogue("number.dash")
+        if metric.interval == "exact":
+            return self.catalogue("number.exact")
+        style = style_of(metric.name)
+        ends = {"low": self._bare(metric.low, style), "high": self._bare(metric.high, style)}
+        return self._styled(self.catalogue("number.interval", ends), style)
+
+    def confidence(self, metric: Metric) -> str:
+        """The coverage of its interval, ``"95 %"``."""
+        return self.catalogue("number.percent", {"value": f"{100 * metric.confidence:g}"})
+
+    def measured(self, metric: Metric | None) -> str:
+        """Value, interval and n in one phrase."""
+        if metric is None or metric.value is None:
+            return self.catalogue("number.missing")
+        words = {
+            "value": self.value(metric),
+            "interval": self.interval(metric),
+            "n": metric.n,
+            "confidence": self.confidence(metric),
+        }
+        return self.catalogue("number.measured_exact" if metric.interval == "exact" else "number.measured", words)
+
+    def title(self, metric: str) -> str:
+        """What a metric is called."""
+        return self.catalogue(f"metric.{metric}.title")
+
+    def caution(self, metric: str) -> str:
+        """What a metric does not mean; empty where nothing needs saying."""
+        key = f"metric.{metric}.caution"
+        return self.catalogue(key) if key in self.catalogue else ""
+
+    def where(self, metric: Metric) -> str:
+        """What a metric was measured on; "all" where it is all there is."""
+        parts = [self.catalogue(f"where.{key}", {"value": self._place(key, value)}) for key, value in metric.where.items()]
+        return ", ".join(part for part in parts if part) or self.catalogue("where.all")
+
+    def _place(self, key: str, value: str | float | int) -> str:
+        if self.catalogue.under(f"where_value.{key}"):
+            return self.catalogue(f"where_value.{key}.{value}")
+        return self.number(value, "percent") if key == "fpr" and isinstance(value, float) else f"{value}"
+
+    def limit(self, finding: Finding) -> str:
+        """The limit, ``"at least 70.0 %"``."""
+        limit = self.number(finding.limit, style_of(finding.asked)) if finding.limit is not None else ""
+        return self.catalogue(f"sense.{finding.sense}", {"limit": limit})
+
+    def requirement(self, finding: Finding) -> str:
+        """The limit and who set it."""
+        return self.catalogue("finding.requirement", {"sense": self.limit(finding), "set_by": finding.set_by})
+
+    def why(self, finding: Finding) -> str:
+        """Why a finding has its verdict."""
+        reason = self.catalogue(f"reason.{finding.reason}", {"why": finding.metric.reason if finding.metric else ""})
+        if finding.verdict == "pass":
+            reason = f"{self.catalogue('finding.meets', {'limit': self.limit(finding), 'set_by': finding.set_by})} {reason}"
+        counted = finding.verdict == "inconclusive" and finding.violated
+        return f"{reason} {self.catalogue('finding.counted')}" if counted else reason
+
+    def columns(self, check: str, table: Table, names: tuple[str, ...]) -> list[str]:
+        """The heads of a table's columns.
+
+        Args:
+            check: The check that the table is from.
+            table: The table.
+            names: Names of classes, which head a column as they are.
+        """
+        heads: list[str] = []
+        for position, column in enumerate(table.columns):
+            key = f"table.{check}.{table.name}.columns.{column}"
+            # A class may be called like a column; the columns of the catalogue come first.
+            if key in self.catalogue and column not in table.columns[:position]:
+                heads.append(self.catalogue(key))
+            elif column in names or column.startswith("eps="):
+                heads.append(column.replace("=", " = ") if column not in names else column)
+            else:
+                heads.append(self.catalogue(f"where_value.method.{column}"))
+        return heads
+
+    def cell(self, check: str, table: Table, column: str, cell: Cell) -> str:
+        """One cell of a table."""
+        if cell is None:
+            return self.catalogue("number.dash")
+        if isinstance(cell, float):
+            return self.number(cell, "percent" if column in _PERCENT_COLUMNS else "number")
+        entry = f"table.{check}.{table.name}"
+        if self.catalogue.under(f"{entry}.cells.{column}"):
+            return self.catalogue(f"{entry}.cells.{column}.{cell}")
+        special = f"{entry}.special.{column}.{cell}"
+        return self.catalogue(special) if special in self.catalogue else f"{cell}"
+
+    def figure(self, check: str, figure: Figure, part: str, words: Mapping[str, Any] = NOTHING) -> str:
+        """A sentence about a figure: its title, its caption, or the name of something in it."""
+        told: dict[str, Any] = {
+            name: self.number(word) if isinstance(word, float) else word for name, word in {**figure.words, **words}.items()
+        }
+        for key, entries in (("method", "where_value.method"), ("output", "output")):
+            if key in told:
+                told[key] = self.catalogue(f"{entries}.{told[key]}")
+        return self.catalogue(f"figure.{check}.{_entry(figure)}.{part}", told)
+
+    def label(self, text: str) -> str:
+        """What stands at a position of a figure; ``"+ 8"`` stands for what was summed up."""
+        count = text.removeprefix("+ ")
+        return self.catalogue("figure.rest", {"count": count}) if text.startswith("+ ") and count.isdigit() else text
+
+
+def style_of(metric: str) -> Style:
+    """How a metric's numbers are written."""
+    return "percent" if metric in PERCENT else "points" if metric in POINTS else "number"
+
+
+def _entry(figure: Figure) -> str:
+    """The entry of a figure; those that differ in their attribute only share one."""
+    attribute = figure.words.get("attribute")
+    return figure.name.removesuffix(f"_{attribute}") if attribute is not None else figure.name

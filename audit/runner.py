@@ -1,0 +1,211 @@
+"""The runner: asks each check, keeps what it measured, and goes on where one fails."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.bundle import Audit, Identity, load_evidence, save_evidence
+from audit.check import Check, check_ids, make_check, metric_names
+from audit.evidence import Evidence
+from audit.policy import Policy
+from audit.selftest import run_selftest
+from audit.subject import Subject
+from classifier.errors import AssayError, ConfigurationError, did_you_mean
+from classifier.metric import Metric
+from classifier.progress import progress_bar
+from classifier.records import canonical_json, digest, sha256, write_atomically
+from classifier.seeds import Seed
+
+# What a number may depend on beside inputs and seed.
+SOFTWARE = ("assay", "torch", "numpy", "scipy", "scikit-learn", "captum", "shap")
+PLAN = "plan.json"
+
+
+def run(
+    subject: Subject,
+    policy: Policy | None = None,
+    *,
+    name: str = "audit",
+    profile: str = "standard",
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    workspace: Path | None = None,
+    durations: dict[str, float] | None = None,
+) -> Audit:
+    """Audit a subject.
+
+    A check that cannot run, or that fails, becomes ``not_run`` with its reason and stops no other. A stop by
+    Ctrl-C leaves the rest ``not_run``.
+
+    Args:
+        subject: What is audited.
+        policy: What is required; without one, everything is measured and nothing judged.
+        name: Name of the audit.
+        profile: ``"quick"``, ``"standard"`` or ``"thorough"``.
+        only: Checks to run, or rooms; all by default.
+        skip: Checks to leave out, or rooms.
+        options: Options of checks, by their id.
+        seed: Where all random numbers come from.
+        progress: Whether to show a bar on a terminal.
+        workspace: A folder in which finished checks are kept, so that a killed audit goes on where it was.
+        durations: Filled with the seconds that each check took.
+
+    Raises:
+        ConfigurationError: If a check, an option or a rule's metric does not exist.
+    """
+    if policy is not None:
+        policy.check_metrics(metric_names())
+        policy.check_profile(profile)
+    checks = choose_checks(only, skip, options or {}, profile)
+    identity = _identify(subject, name)
+    plan = [identity, profile, seed, [(check.id, check.options()) for check in checks], _software()]
+    store = _Store(workspace, [*plan, *_untold(subject)] if workspace is not None else [])
+    spent: dict[str, float] = {} if durations is None else durations
+    evidence: list[Evidence] = []
+    interrupted = False
+    with progress_bar("auditing", len(checks) + 1, shown=progress) as advance:
+        known = run_selftest(seed=seed)
+        advance("self-test")
+        for check in checks:
+            started = time.monotonic()
+            if interrupted:
+                evidence.append(_not_run(check, "the audit was interrupted", seed))
+                continue
+            try:
+                evidence.append(store.load(check.id) or store.save(_measure(check, subject, seed)))
+            except KeyboardInterrupt:
+                interrupted = True
+                evidence.append(_not_run(check, "the audit was interrupted", seed))
+            spent[check.id] = round(time.monotonic() - started, 3)
+            advance(check.id)
+    today = datetime.date.today()
+    return Audit(
+        identity=identity,
+        profile=profile,
+        seed=seed,
+        policy={"id": policy.policy.id, "sha256": policy.digest} if policy else {},
+        evidence=tuple(evidence),
+        findings=policy.judge(evidence, today=today) if policy else (),
+        known_answers=known,
+        software=_software(),
+        interrupted=interrupted,
+    )
+
+
+def choose_checks(only: Sequence[str], skip: Sequence[str], options: Mapping[str, Mapping[str, Any]], profile: str) -> list[Check]:
+    """The checks of an audit, with their options.
+
+    Raises:
+        ConfigurationError: If a check or an option does not exist; the message names the nearest.
+    """
+    ids = check_ids()
+    rooms = {identifier.partition(".")[0] for identifier in ids}
+    for given in (*only, *skip, *options):
+        if given not in ids and (given in options or given not in rooms):
+            raise ConfigurationError(f"there is no check {given!r}", remedy=did_you_mean(given, (*ids, *rooms)))
+
+    def named(identifier: str, names: Sequence[str]) -> bool:
+        return identifier in names or identifier.partition(".")[0] in names
+
+    chosen = [identifier for identifier in ids if (not only or named(identifier, only)) and not named(identifier, skip)]
+    return [make_check(identifier, options.get(identifier, {}), profile=profile) for identifier in chosen]
+
+
+def _measure(check: Check, subject: Subject, seed: int) -> Evidence:
+    """One check's evidence, whatever happens."""
+    lacking = [reason for reason in (subject.lacks(need) for need in sorted(check.needs)) if reason]
+    if lacking:
+        return _not_run(check, lacking[0], seed)
+    try:
+        return check.measure(subject, Seed(seed, (check.id,)))
+    except AssayError as error:
+        return _not_run(check, str(error), seed)
+    except Exception as error:  # whatever a check does, the others go on, and the report says what happened
+        return _not_run(check, f"{type(error).__name__}: {error}", seed)
+
+
+def _not_run(check: Check, reason: str, seed: int) -> Evidence:
+    missing = tuple(Metric.missing(name, reason) for name in check.metrics)
+    return Evidence(check=check.id, metrics=missing, parameters=check.options(), seed=seed, not_run=reason)
+
+
+class _Store:
+    """Finished checks of an audit that may be killed, kept for one that is begun alike.
+
+    Args:
+        folder: Where they are kept; ``None`` keeps nothing.
+        plan: All that determines the evidence; evidence of another plan is thrown away.
+    """
+
+    def __init__(self, folder: Path | None, plan: Any) -> None:
+        self.folder = folder
+        if folder is None:
+            return
+        key = digest([_plain(part) for part in plan])
+        written = folder / PLAN
+        if not written.exists() or written.read_bytes() != canonical_json(key):
+            shutil.rmtree(folder, ignore_errors=True)
+            write_atomically(written, canonical_json(key))
+
+    def load(self, check: str) -> Evidence | None:
+        if self.folder is None or not (self.folder / "evidence" / f"{check}.json").exists():
+            return None
+        evidence = load_evidence(self.folder / "evidence", check)
+        # A stopped audit's record says of the rest that it was not run: that is not finished.
+        return evidence if evidence.not_run is None else None
+
+    def save(self, evidence: Evidence) -> Evidence:
+        if self.folder is not None and evidence.not_run is None:
+            save_evidence(evidence, self.folder / "evidence")
+        return evidence
+
+
+def _untold(subject: Subject) -> list[Any]:
+    """What the evidence depends on and the identity does not tell: the recipe, the groups, and what a black box answers."""
+    parts = [part for part in (subject.training, subject.validation, subject.test) if part is not None]
+    groups = [part.groups(attribute).tolist() for part in parts for attribute in part.protected]
+    opaque = subject.classifier is None or subject.classifier.module is None
+    return [subject.recipe, subject.split_group, groups, sha256(subject.probabilities().tobytes()) if opaque else None]
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _identify(subject: Subject, name: str) -> Identity:
+    classifier, test = subject.classifier, subject.test
+    parts = {"training": subject.training, "validation": subject.validation, "test": test}
+    known = {part: rows for part, rows in parts.items() if rows is not None}
+    return Identity(
+        name=name,
+        classifier=classifier.digest if classifier else None,
+        architecture=(classifier.description.architecture or "brought") if classifier else "predictions",
+        classes=test.classes,
+        event=test.event,
+        favourable=test.favourable,
+        threshold=subject.decision.threshold,
+        features=len(test.schema.features),
+        data={part: rows.digest for part, rows in known.items()},
+        rows={part: len(rows) for part, rows in known.items()},
+        independence=subject.independence,
+        source=dict(test.source),
+        protected=test.protected,
+        protected_inputs=tuple(feature.name for feature in test.schema.features if feature.protected),
+        declarations=dict(subject.declarations),
+    )
+
+
+def _software() -> dict[str, str]:
+    versions = {name: importlib.metadata.version(name) for name in SOFTWARE}
+    return {"python": platform.python_version(), **versions}

@@ -1,0 +1,24 @@
+"""Every engine held against the truths that it ships with."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+from classifier.known_answer import KnownAnswer
+from classifier.seeds import Seed
+
+ENGINES = ("explain", "audit.robustness", "audit.privacy", "audit.vault")
+
+
+def run_selftest(*, seed: int = 0) -> tuple[KnownAnswer, ...]:
+    """Measure all known answers.
+
+    Args:
+        seed: Where the random models and rows of the tests come from.
+    """
+    return tuple(answer for engine in ENGINES for answer in _measure(engine, Seed(seed, ("selftest", engine))))
+
+
+def _measure(engine: str, seed: Seed) -> Iterator[KnownAnswer]:
+    yield from importlib.import_module(f"{engine}.known_answers").measure_known_answers(seed)

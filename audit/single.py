@@ -1,0 +1,109 @@
+"""Why single rows were decided as they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audit.configuration import Configuration
+from classifier.dataset import Dataset
+from classifier.errors import ConfigurationError
+from classifier.modality import modality_of
+from explain import Explanation, attribute
+
+
+@dataclass(frozen=True)
+class SingleDecision:
+    """One row, what was decided of it, and why.
+
+    Args:
+        row: Its number in the data file.
+        decided: The class that it is taken for.
+        probability: Probability of the explained class.
+        truth: Its label.
+        seen: Whether the classifier learned from it; ``None`` where nobody knows.
+        explanation: The attributions of this row alone.
+    """
+
+    row: int
+    decided: str
+    probability: float
+    truth: str
+    seen: bool | None
+    explanation: Explanation
+
+    def as_text(self) -> str:
+        """The decision and what weighed in it, within 80 columns."""
+        explanation = self.explanation
+        target = explanation.classes[int(explanation.target[0])]
+        learned = {True: "learned from", False: "not learned from", None: "perhaps learned from"}[self.seen]
+        words = modality_of(explanation.schema).words(explanation.inputs)[0]
+        values = explanation.by_feature()[0]
+        unit = explanation.output.replace("_", " ")
+        lines = [
+            f"Row {self.row} ({learned}): decided {self.decided!r}, it was {self.truth!r}",
+            f"  probability of {target!r}: {self.probability:.1%}",
+            f"  {explanation.method}, {unit} of {target!r}: {float(explanation.base_value[0]):+.3f} on average, "
+            f"{float(explanation.value[0]):+.3f} here",
+        ]
+        for index in values.abs().argsort(descending=True).tolist():
+            name = explanation.schema.names[index]
+            lines.append(f"  {float(values[index]):+8.3f}  {name} = {words[name]}"[:80])
+        exact = "exact" if explanation.exact else f"off by at most {float(explanation.completeness_error.max()):.1e}"
+        return "\n".join([*lines, f"  their sum is {exact}"])
+
+    def draw(self, folder: Path) -> Path:
+        """Save the waterfall of this decision; returns the file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"row-{self.row}.png"
+        self.explanation.plot("waterfall").figure.savefig(path, dpi=150)  # type: ignore[union-attr]  # axes of a figure have one
+        return path
+
+
+def parse_rows(text: str) -> list[int]:
+    """Row numbers from ``"0,7"``."""
+    try:
+        rows = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigurationError(f"--rows must hold numbers separated by commas, got {text!r}") from error
+    return rows
+
+
+def explain_single(path: Path, rows: list[int], *, method: str = "auto", progress: bool = True) -> list[SingleDecision]:
+    """Explain rows of the data that a configuration describes, by their number in the file.
+
+    Raises:
+        ConfigurationError: If there is no such row.
+    """
+    configuration = Configuration.read(path)
+    splits = configuration.read_splits(path.parent)
+    # Parts in files of their own number their rows each for itself: then it is those of the test file.
+    cut = splits.independence == "held out"
+    everything = Dataset.joined([splits.train, splits.validation, splits.test]) if cut else splits.test
+    absent = sorted(set(rows) - set(everything.ids.tolist()))
+    if absent:
+        raise ConfigurationError(f"there is no row {absent[0]}", remedy=f"rows are numbered from 0 to {int(everything.ids.max())}")
+    classifier = configuration.classifier(splits, path.parent, progress=progress)
+    subject = configuration.subject(splits, classifier)
+    chosen = everything[np.array([int(np.flatnonzero(everything.ids == row)[0]) for row in rows])]
+    # A single row affords a background where the method compares with one.
+    background = subject.background(100, configuration.audit.seed)
+    baseline = background.mean(0) if method == "integrated_gradients" else background
+    explanation = attribute(classifier, chosen.inputs, method, baseline=baseline, seed=configuration.audit.seed)
+    presumed = subject.presumed(explanation.predictions.double().numpy())
+    learned = set(splits.train.ids.tolist()) if cut else set()
+    names = chosen.classes
+    return [
+        SingleDecision(
+            row=row,
+            decided=names[int(presumed[index])],
+            probability=float(explanation.predictions[index, int(explanation.target[index])]),
+            truth=names[int(chosen.labels[index])],
+            seen=None if splits.independence == "unknown" else row in learned,
+            explanation=explanation[torch.tensor([index])],
+        )
+        for index, row in enumerate(rows)
+    ]

@@ -1,0 +1,1 @@
+"""Assay side by side with its peers, in the same run."""

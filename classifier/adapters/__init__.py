@@ -1,0 +1,1 @@
+"""Adapters: classifiers brought from elsewhere."""

@@ -1,0 +1,311 @@
+"""Classifier: a function from a batch of inputs to logits, with what its inputs and outputs mean."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor, nn
+
+from classifier.architecture import ARCHITECTURES, Architecture
+from classifier.chunks import in_chunks
+from classifier.errors import IntegrityError, ModelError
+from classifier.modality import modality_of
+from classifier.records import as_record, canonical_json, digest, folder_atomically, parse_record, read_record, sha256, write_atomically
+from classifier.schema import Schema
+
+Factory = Callable[[Schema, int], nn.Module]
+WEIGHTS, DOCUMENT = "weights.safetensors", "classifier.json"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a saved classifier says of itself, beside its weights.
+
+    Args:
+        schema: What the inputs mean.
+        classes: Name of each class.
+        architecture: Id in the registry of architectures; ``None`` for a module of one's own.
+        options: Options of the architecture.
+        card: What is told of it: training record, intended use. Not part of the digest.
+        version: Version of this record.
+    """
+
+    schema: Schema
+    classes: tuple[str, ...]
+    architecture: str | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+
+class Classifier:
+    """A function from inputs ``(N, *S)`` to logits ``(N, K)``, with its schema, its classes and its digest.
+
+    Make one with :meth:`wrap`, `trainer.train`, or :meth:`load`.
+    """
+
+    def __init__(self, forward: Callable[[Tensor], Tensor], description: Description, *, origin: str = "") -> None:
+        self._forward = forward
+        self.description = description
+        self._origin = origin
+        self._digest: str | None = None
+
+    @classmethod
+    def wrap(
+        cls,
+        model: nn.Module | Callable[[Tensor], Any],
+        *,
+        schema: Schema,
+        classes: tuple[str, ...] | list[str],
+        factory: Factory | Architecture | None = None,
+        card: Mapping[str, Any] | None = None,
+    ) -> Classifier:
+        """Make a classifier of a module that returns logits, or of a function that returns probabilities.
+
+        Args:
+            model: A module from ``(N, *S)`` to ``(N, K)`` logits, or to one logit a row where there are
+                two classes; or any function from a tensor ``(N, *S)`` to probabilities ``(N, K)``. A module
+                is copied, so that later changes to it do not reach the classifier.
+            schema: What the inputs mean.
+            classes: Name of each class; of two, the second is the event.
+            factory: The registered architecture that builds the module, if one does.
+            card: What is to be told of it.
+
+        Raises:
+            ModelError: If the model does not answer a batch with one finite logit (or probability) a class.
+        """
+        if len(classes) < 2:
+            raise ModelError(f"a classifier needs at least 2 classes, got {len(classes)}")
+        if len(set(map(str, classes))) < len(classes):
+            raise ModelError(f"the classes must have different names, got {', '.join(map(str, classes))}")
+        name, options = _registered(factory)
+        description = Description(schema, tuple(map(str, classes)), name, options, dict(card or {}))
+        if isinstance(model, nn.Module):
+            module = copy.deepcopy(model).eval().requires_grad_(False)
+            classifier = cls(module, description)
+        else:
+            origin = f"{getattr(model, '__module__', '')}.{getattr(model, '__qualname__', type(model).__qualname__)}"
+            classifier = cls(_LogProbabilities(model), description, origin=origin)
+        classifier._check()
+        return classifier
+
+    @property
+    def schema(self) -> Schema:
+        """What the inputs mean."""
+        return self.description.schema
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each class; of two, the second is the event."""
+        return self.description.classes
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What is told of it: training record, intended use."""
+        return self.description.card
+
+    @property
+    def module(self) -> nn.Module | None:
+        """The network, or ``None`` for a black box."""
+        return self._forward if isinstance(self._forward, nn.Module) else None
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients with respect to the inputs are to be had."""
+        return self.module is not None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        tensors = self.module.state_dict().values() if self.module is not None else ()
+        return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+    def to(self, device: str | torch.device) -> Classifier:
+        """The same classifier, on another device."""
+        if self.module is None:
+            return self
+        return Classifier(copy.deepcopy(self.module).to(device), self.description)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits of inputs ``(N, *S)``, as ``(N, K)``.
+
+        Differentiable where `x` requires a gradient; otherwise computed without one, in chunks that fit
+        in memory.
+        """
+        x = x.to(self.device)
+        if x.requires_grad and torch.is_grad_enabled():
+            return self._two_sided(self._forward(x))
+        with torch.no_grad():
+            return in_chunks(lambda part: self._two_sided(self._forward(part)), x)
+
+    def probabilities(self, x: Tensor) -> Tensor:
+        """Probability of each class ``(N, K)``."""
+        return self.logits(x).softmax(1)
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The most probable class ``(N,)``."""
+        return self.logits(x).argmax(1)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over schema, classes, architecture with options, and every tensor.
+
+        A black box has no tensors: its digest covers what it is called, not what it does.
+        """
+        if self._digest is None:
+            tensors = {name: [str(t.dtype), list(t.shape), sha256(_bytes(t))] for name, t in self._tensors().items()}
+            document = as_record(self.description)
+            content = {key: document[key] for key in ("schema", "classes", "architecture", "options")}
+            self._digest = digest({**content, "tensors": tensors, "origin": self._origin})
+        return self._digest
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``weights.safetensors`` and ``classifier.json`` into `folder`, whole or not at all.
+
+        Raises:
+            ModelError: If it is a black box, which has no weights to save.
+        """
+        with folder_atomically(Path(folder)) as draft:
+            write_atomically(draft / WEIGHTS, self.to_safetensors())
+            write_atomically(draft / DOCUMENT, canonical_json(as_record(self.description)) + b"\n")
+
+    @classmethod
+    def load(cls, folder: str | Path, *, factory: Factory | None = None) -> Classifier:
+        """Read a classifier back.
+
+        Args:
+            folder: What :meth:`save` wrote.
+            factory: Builds the module where it is of no registered architecture. It is named by the
+                caller and never by the file, since a file must not choose what code runs.
+
+        Raises:
+            IntegrityError: If a file is missing, or does not hold what it should.
+            ModelError: If the weights do not fit the architecture.
+        """
+        folder = Path(folder)
+        description = read_record(Description, folder / DOCUMENT)
+        if not (folder / WEIGHTS).is_file():
+            raise IntegrityError(f"{folder / WEIGHTS} is missing", remedy="take the whole folder that was saved")
+        return cls._restore(description, _read_tensors((folder / WEIGHTS).read_bytes(), str(folder / WEIGHTS)), factory)
+
+    def to_safetensors(self) -> bytes:
+        """The whole classifier as one safetensors file, its description in the metadata."""
+        if self.module is None:
+            raise ModelError("a black box has no weights to save", remedy="save the model that it calls")
+        # Weights that two layers share are written twice: safetensors refuses overlapping memory.
+        tensors = {name: t.cpu().clone(memory_format=torch.contiguous_format) for name, t in self._tensors().items()}
+        return safetensors.save(tensors, {"assay": canonical_json(as_record(self.description)).decode()})
+
+    @classmethod
+    def from_safetensors(cls, content: bytes, *, factory: Factory | None = None) -> Classifier:
+        """Read a classifier from the bytes that :meth:`to_safetensors` makes."""
+        tensors = _read_tensors(content, "the sealed classifier")
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        description = header.get("__metadata__", {}).get("assay")
+        if description is None:
+            raise ModelError("the file holds tensors but no description of a classifier", remedy="seal it with audit.vault.seal")
+        return cls._restore(parse_record(Description, description.encode(), "the sealed classifier"), tensors, factory)
+
+    @classmethod
+    def _restore(cls, description: Description, tensors: dict[str, Tensor], factory: Factory | None) -> Classifier:
+        if description.architecture is not None:
+            try:
+                architecture = ARCHITECTURES[description.architecture](**_tupled(description.options))
+            except TypeError as error:
+                raise ModelError(f"the options do not fit the architecture {description.architecture!r}: {error}") from error
+            # Without memory of its own: a forged file may name layers far larger than the weights that it holds.
+            with torch.device("meta"):
+                module = architecture.build(description.schema, len(description.classes))
+        elif factory is not None:
+            module = factory(description.schema, len(description.classes))
+        else:
+            raise ModelError("the classifier is of no registered architecture", remedy="give the factory that builds its module")
+        try:
+            # Assigned, not copied into what the factory made: weights in double precision stay so, and the digest with them.
+            module.load_state_dict(tensors, assign=True)
+        except RuntimeError as error:
+            raise ModelError(f"the weights do not fit the architecture: {error}") from error
+        return cls(module.eval().requires_grad_(False), description)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return dict(self.module.state_dict()) if self.module is not None else {}
+
+    def _two_sided(self, output: Tensor) -> Tensor:
+        """A single logit z becomes (-z/2, z/2)."""
+        if not isinstance(output, Tensor):
+            raise ModelError(
+                f"the model answers with a {type(output).__name__}, required are logits (N, K)",
+                remedy="wrap it in a module that returns only those",
+            )
+        if len(self.classes) == 2 and (output.dim() == 1 or output.shape[1] == 1):
+            z = output.reshape(-1, 1)
+            return torch.cat([-z / 2, z / 2], dim=1)
+        return output
+
+    def _check(self) -> None:
+        # The middle of the bounds: a model of incomes may well take their logarithm, and 0 is none.
+        probe = modality_of(self.schema).neutral().expand(2, *self.schema.shape).to(self.device)
+        try:
+            logits = self.logits(probe)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ModelError(f"the model does not take inputs of shape {tuple(probe.shape)}: {error}") from error
+        if logits.shape != (2, len(self.classes)):
+            raise ModelError(
+                f"the model answers 2 inputs with shape {tuple(logits.shape)}, required is (2, {len(self.classes)})",
+                remedy=f"name as many classes as it has outputs (now: {', '.join(self.classes)})",
+            )
+        if not logits.isfinite().all():
+            raise ModelError("the model answers with values that are not finite", remedy="check its weights and its preprocessing")
+
+    def __repr__(self) -> str:
+        kind = self.description.architecture or (type(self.module).__name__ if self.module else "black box")
+        return f"Classifier({kind}, {len(self.schema.features)} features, classes {', '.join(self.classes)}, {self.digest[:12]})"
+
+
+class _LogProbabilities:
+    """Turns a function to probabilities into one to logits: log p, clipped at 1e-12."""
+
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        self.function = function
+
+    def __call__(self, x: Tensor) -> Tensor:
+        answer = torch.as_tensor(self.function(x), dtype=torch.float32)
+        if answer.dim() == 1 or answer.shape[1] == 1:
+            event = answer.reshape(-1, 1)
+            answer = torch.cat([1 - event, event], dim=1)
+        if not answer.isfinite().all() or answer.min() < 0 or ((answer.sum(1) - 1).abs() > 1e-3).any():
+            raise ModelError("the function must return probabilities: at least 0, and 1 in sum for each row")
+        return answer.clamp_min(1e-12).log()
+
+
+def _registered(factory: Factory | Architecture | None) -> tuple[str | None, dict[str, Any]]:
+    package, _, identifier = type(factory).__module__.rpartition(".")
+    if not isinstance(factory, Architecture) or package != ARCHITECTURES.package:
+        return None, {}
+    return identifier, asdict(factory)
+
+
+def _tupled(options: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON gives lists back where the options were tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _read_tensors(content: bytes, source: str) -> dict[str, Tensor]:
+    try:
+        return safetensors.load(content)
+    except SafetensorError as error:
+        raise IntegrityError(
+            f"{source} is no safetensors file: {error}", remedy="it was cut short or changed; take it from its origin again"
+        ) from error

@@ -1,0 +1,1 @@
+"""Modalities: one file a kind of input."""

@@ -1,0 +1,122 @@
+"""Tables: the players are the features, and a categorical feature's one-hot columns are one player."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from classifier.modality import MODALITIES, Modality
+from classifier.schema import Feature
+
+# Rounding noise over a chain of encodings, in natural units: this much, or what float32 leaves of a wide range.
+TOLERANCE = 1e-4
+NOISE = 1e-6
+
+
+@MODALITIES.register
+class Tabular(Modality):
+    """Rows of numbers and categories."""
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        return self.schema.names
+
+    @cached_property
+    def membership(self) -> Tensor:
+        widths = torch.tensor([feature.width for feature in self.schema.features])
+        return torch.repeat_interleave(torch.arange(len(widths)), widths)
+
+    def neutral(self) -> Tensor:
+        middle = super().neutral()
+        for feature in self.schema.features:
+            if feature.kind == "categorical":
+                middle[self.schema.groups[feature.name]] = 1 / feature.width
+        return middle
+
+    def spread(self, values: Tensor, x: Tensor) -> Tensor:
+        """Lay a feature's value over its columns: on the category that the row has, for a one-hot group."""
+        spread = torch.zeros_like(x, dtype=values.dtype)
+        for index, feature in enumerate(self.schema.features):
+            columns = self.schema.groups[feature.name]
+            place = torch.zeros_like(spread[:, columns])
+            place.scatter_(1, x[:, columns].argmax(1, keepdim=True), values[:, index : index + 1])
+            spread[:, columns] = place
+        return spread
+
+    def repair(self, x: Tensor, centre: Tensor) -> Tensor:
+        """Round whole numbers towards `centre`, and keep one category a group.
+
+        A group takes another category only where `x` has gone all the way to it, since a valid row at a
+        smaller distance has the centre's.
+        """
+        repaired = x.clone()
+        for feature in self.schema.features:
+            columns = self.schema.groups[feature.name]
+            if feature.kind == "categorical":
+                abandoned = (x[:, columns] * centre[:, columns]).sum(1, keepdim=True) <= TOLERANCE
+                arrived = x[:, columns].amax(1, keepdim=True) >= 1 - TOLERANCE
+                other = torch.nn.functional.one_hot(x[:, columns].argmax(1), feature.width).to(x)
+                repaired[:, columns] = torch.where(abandoned & arrived, other, centre[:, columns])
+            elif feature.kind in ("integer", "binary"):
+                step = self._step(feature)
+                steps = (x[:, columns] - centre[:, columns]) / step
+                repaired[:, columns] = centre[:, columns] + (steps.abs() + _noise(feature)).floor() * steps.sign() * step
+        return repaired
+
+    def valid(self, x: Tensor) -> Tensor:
+        valid = x.isfinite().all(1)
+        for feature in self.schema.features:
+            columns = x[:, self.schema.groups[feature.name]]
+            if feature.kind == "categorical":
+                ones = (columns - 1).abs() <= TOLERANCE
+                valid &= (ones.sum(1) == 1) & (ones | (columns.abs() <= TOLERANCE)).all(1)
+            elif feature.kind in ("integer", "binary"):
+                origin = 0.0 if self._scaled(feature) or feature.low is None else feature.low
+                steps = (columns[:, 0] - origin) / self._step(feature)
+                valid &= (steps - steps.round()).abs() <= _noise(feature)
+        for relation in self.schema.relations:
+            total = torch.zeros(len(x), dtype=x.dtype, device=x.device)
+            size = torch.zeros_like(total)
+            for name, weight in relation.weights.items():
+                term = weight * self._natural(self.schema[name], x)
+                total, size = total + term, size + term.abs()
+            excess = total - relation.value
+            slack = TOLERANCE * (1 + size)
+            valid &= (excess <= slack) if relation.sense == "<=" else (excess.abs() <= slack)
+        return valid
+
+    def words(self, x: Tensor) -> list[dict[str, str]]:
+        frame = self.schema.decode(x)
+        for feature in self.schema.features:
+            frame[feature.name] = [_word(feature, value) for value in frame[feature.name]]
+        return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
+
+    def _scaled(self, feature: Feature) -> bool:
+        return self.schema.encoding == "unit" and feature.low is not None
+
+    def _step(self, feature: Feature) -> float:
+        """How far the encoded column moves when the feature changes by one, or to its other value."""
+        if feature.kind == "binary":
+            return 1.0 if self._scaled(feature) else feature.span
+        return 1 / feature.span if self._scaled(feature) else 1.0
+
+    def _natural(self, feature: Feature, x: Tensor) -> Tensor:
+        """A number's values in natural units ``(N,)``."""
+        column = x[:, self.schema.groups[feature.name]][:, 0]
+        if feature.low is None or not self._scaled(feature):
+            return column
+        return column * feature.span + feature.low
+
+
+def _noise(feature: Feature) -> float:
+    """How far rounding may have moved a whole number, in its natural unit."""
+    return max(TOLERANCE, NOISE * feature.span)
+
+
+def _word(feature: Feature, value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    text = f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.4g}"
+    return f"{text} {feature.unit}" if feature.unit else text

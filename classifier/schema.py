@@ -1,0 +1,295 @@
+"""Schema: what the inputs of a classifier mean, and how a table becomes a tensor and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from classifier.errors import ConfigurationError, DataError, did_you_mean
+
+Kind = Literal["continuous", "integer", "binary", "categorical"]
+Direction = Literal["any", "increase", "decrease"]
+Encoding = Literal["unit", "natural"]
+Sense = Literal["<=", "=="]
+Effect = Literal["increases", "decreases"]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One thing that is known of each case.
+
+    Args:
+        name: The column's name.
+        kind: A number (``"continuous"``, ``"integer"``), one of two values, or one of several.
+        low: Smallest value, in natural units.
+        high: Largest value, in natural units.
+        categories: The values of a categorical feature, or the two of a binary one that is not 0 and 1.
+        scale: The unit of change of a number that has no bounds.
+        mutable: Whether the person concerned could change it.
+        direction: Which way it can change.
+        protected: Whether it is a protected attribute that the classifier is nonetheless given.
+        expected_effect: Which way the domain says that it moves the event.
+        unit: Natural unit, ``"months"``.
+        fill: The value that stands for a missing one; ``None`` refuses missing values.
+    """
+
+    name: str
+    kind: Kind
+    low: float | None = None
+    high: float | None = None
+    categories: tuple[str, ...] = ()
+    scale: float | None = None
+    mutable: bool = True
+    direction: Direction = "any"
+    protected: bool = False
+    expected_effect: Effect | None = None
+    unit: str = ""
+    fill: float | str | None = None
+
+    def __post_init__(self) -> None:
+        _require_one_of(f"the kind of feature {self.name!r}", self.kind, Kind)
+        _require_one_of(f"the direction of feature {self.name!r}", self.direction, Direction)
+        if self.expected_effect is not None:
+            _require_one_of(f"the expected effect of feature {self.name!r}", self.expected_effect, Effect)
+        if self.kind in ("continuous", "integer") and self.categories:
+            raise ConfigurationError(f"feature {self.name!r} is {self.kind} and takes no categories", remedy='state kind = "categorical"')
+        if self.kind == "categorical" and len(self.categories) < 2:
+            raise ConfigurationError(f"feature {self.name!r} is categorical and needs at least 2 categories, got {len(self.categories)}")
+        if self.kind == "binary" and len(self.categories) not in (0, 2):
+            raise ConfigurationError(f"feature {self.name!r} is binary and needs 2 categories or none, got {len(self.categories)}")
+        if len(set(self.categories)) != len(self.categories):
+            raise ConfigurationError(f"feature {self.name!r} names a category twice")
+        if (self.low is None) != (self.high is None):
+            raise ConfigurationError(f"feature {self.name!r} needs both low and high, or neither")
+        if self.low is not None and self.high is not None and not (isfinite(self.low) and isfinite(self.high) and self.low < self.high):
+            raise ConfigurationError(f"feature {self.name!r} needs finite low < high, got {self.low} and {self.high}")
+        if self.scale is not None and not (isfinite(self.scale) and self.scale > 0):
+            raise ConfigurationError(f"feature {self.name!r} needs a finite scale above 0, got {self.scale}")
+
+    @property
+    def numeric(self) -> bool:
+        """Whether it is one number a case, in natural units."""
+        return self.kind in ("continuous", "integer") or (self.kind == "binary" and not self.categories)
+
+    @property
+    def width(self) -> int:
+        """How many encoded columns it takes."""
+        return len(self.categories) if self.kind == "categorical" else 1
+
+    @property
+    def span(self) -> float:
+        """Natural units in one unit of change: the range, or `scale` where there are no bounds."""
+        if self.low is not None and self.high is not None:
+            return self.high - self.low
+        return self.scale if self.scale is not None else 1.0
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A linear relation that every valid row keeps: ``sum(weight * feature) <= value`` (or ``==``).
+
+    Args:
+        weights: Weight of each feature, in natural units; ``{"installment": 1, "income": -1}``.
+        sense: ``"<="`` or ``"=="``.
+        value: Right-hand side.
+    """
+
+    weights: Mapping[str, float]
+    sense: Sense
+    value: float
+
+    def __post_init__(self) -> None:
+        _require_one_of("the sense of a relation", self.sense, Sense)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the inputs mean, and how they are encoded.
+
+    Args:
+        modality: ``"tabular"``; each modality is one file in ``classifier/modalities``.
+        features: The features, in the order of the encoded columns.
+        relations: Relations between features that every valid row keeps.
+        encoding: ``"unit"`` scales numbers by their bounds to [0, 1]; ``"natural"`` leaves them in
+            natural units, as a classifier brought from elsewhere may want. Categories are one-hot in both.
+    """
+
+    modality: str
+    features: tuple[Feature, ...]
+    relations: tuple[Relation, ...] = ()
+    encoding: Encoding = "unit"
+
+    def __post_init__(self) -> None:
+        _require_one_of("the encoding of a schema", self.encoding, Encoding)
+        names = [feature.name for feature in self.features]
+        if not names:
+            raise ConfigurationError("a schema needs at least one feature")
+        if len(set(names)) != len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ConfigurationError(f"features must have different names, got twice: {', '.join(twice)}")
+        for feature in self.features:
+            if self.encoding == "unit" and feature.numeric and feature.low is None and feature.kind != "binary":
+                raise ConfigurationError(
+                    f"feature {feature.name!r} has no bounds to scale by", remedy='give low and high, or encoding="natural"'
+                )
+        for relation in self.relations:
+            for name in relation.weights:
+                if not self[name].numeric:
+                    raise ConfigurationError(f"a relation needs numbers, and {name!r} is {self[name].kind}")
+
+    def __getitem__(self, name: str) -> Feature:
+        for feature in self.features:
+            if feature.name == name:
+                return feature
+        raise ConfigurationError(f"the schema has no feature {name!r}", remedy=did_you_mean(name, self.names))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The features' names."""
+        return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def groups(self) -> dict[str, slice]:
+        """The encoded columns of each feature."""
+        groups: dict[str, slice] = {}
+        start = 0
+        for feature in self.features:
+            groups[feature.name] = slice(start, start + feature.width)
+            start += feature.width
+        return groups
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the encoded columns, ``"amount"`` or ``"purpose=car"``."""
+        return tuple(
+            f"{feature.name}={category}" if feature.kind == "categorical" else feature.name
+            for feature in self.features
+            for category in (feature.categories if feature.kind == "categorical" else ("",))
+        )
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one encoded input."""
+        return (len(self.columns),)
+
+    @cached_property
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Lowest and highest value of each encoded column ``(D,)``; infinite where there is none."""
+        low = torch.zeros(self.shape)
+        high = torch.ones(self.shape)
+        if self.encoding == "natural":
+            for feature in self.features:
+                if feature.numeric:
+                    binary = feature.kind == "binary" and feature.low is None
+                    low[self.groups[feature.name]] = 0.0 if binary else -torch.inf if feature.low is None else feature.low
+                    high[self.groups[feature.name]] = 1.0 if binary else torch.inf if feature.high is None else feature.high
+        return low, high
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """How far an encoded column moves for one unit of change ``(D,)``.
+
+        A unit of change is a feature's range, or its `scale` where it has no bounds, so that a
+        perturbation of size eps means the same fraction for every feature.
+        """
+        scale = torch.ones(self.shape)
+        if self.encoding == "natural":
+            for feature in self.features:
+                if feature.numeric:
+                    scale[self.groups[feature.name]] = feature.span
+        return scale
+
+    def encode(self, frame: pd.DataFrame) -> Tensor:
+        """Turn a table in natural units into inputs.
+
+        Args:
+            frame: A column for each feature; others are ignored.
+
+        Returns:
+            Encoded inputs ``(N, D)``, float32.
+
+        Raises:
+            DataError: If a column is absent, a value is missing and has no `fill`, a category is
+                unknown, or a number is not finite.
+        """
+        for name in self.names:
+            if name not in frame.columns:
+                raise DataError(f"the table has no column {name!r}", remedy=did_you_mean(name, map(str, frame.columns)))
+        encoded = np.empty((len(frame), *self.shape), dtype=np.float32)
+        for feature in self.features:
+            encoded[:, self.groups[feature.name]] = _encode_column(feature, frame[feature.name], self.encoding)
+        return torch.from_numpy(encoded)
+
+    def decode(self, x: Tensor) -> pd.DataFrame:
+        """Turn inputs back into a table in natural units.
+
+        Args:
+            x: Encoded inputs ``(N, D)``.
+        """
+        values = x.detach().cpu().double().numpy()
+        return pd.DataFrame({f.name: _decode_column(f, values[:, self.groups[f.name]], self.encoding) for f in self.features})
+
+
+def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column of categories as strings; whole numbers, as codes are, without a decimal point. Missing values stay."""
+    return column.map(lambda value: str(int(value)) if isinstance(value, float) and value.is_integer() else str(value), na_action="ignore")
+
+
+def _require_one_of(what: str, value: str, allowed: Any) -> None:
+    # Dataclasses do not check their literals, and a misspelt direction would constrain nothing.
+    if value not in get_args(allowed):
+        raise ConfigurationError(f"{what} is {value!r}", remedy=did_you_mean(value, get_args(allowed)))
+
+
+def _encode_column(feature: Feature, column: pd.Series[Any], encoding: Encoding) -> NDArray[Any]:
+    absent = column.isna()
+    if absent.any():
+        if feature.fill is None:
+            raise DataError(
+                f"column {feature.name!r} lacks a value in {int(absent.sum())} of {len(column)} rows, "
+                f"first in row {column.index[int(absent.to_numpy().argmax())]}",
+                remedy="fill it, drop those rows, or give the feature a fill value",
+            )
+        column = column.astype(object).where(~absent, feature.fill)
+    if feature.categories:
+        codes = pd.Index(feature.categories, dtype=object).get_indexer(pd.Index(as_text(column), dtype=object))
+        if (codes < 0).any():
+            first = int((codes < 0).argmax())
+            value = str(column.iloc[first])
+            raise DataError(
+                f"column {feature.name!r} has the unknown category {value!r} in row {column.index[first]}",
+                remedy=did_you_mean(value, feature.categories),
+            )
+        if feature.kind == "binary":
+            return codes[:, None].astype(np.float32)
+        return np.eye(feature.width, dtype=np.float32)[codes]
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    wrong = ~np.isfinite(numbers)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise DataError(f"column {feature.name!r} must hold finite numbers, got {str(column.iloc[first])!r} in row {column.index[first]}")
+    if encoding == "unit" and feature.low is not None:
+        numbers = (numbers - feature.low) / feature.span
+    return numbers[:, None]
+
+
+def _decode_column(feature: Feature, values: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
+    if feature.kind == "categorical":
+        return np.array(feature.categories, dtype=object)[values.argmax(axis=1)]
+    if feature.categories:
+        return np.array(feature.categories, dtype=object)[(values[:, 0] > 0.5).astype(int)]
+    scaled = encoding == "unit" and feature.low is not None
+    low, span = (feature.low or 0.0, feature.span) if scaled else (0.0, 1.0)
+    if feature.kind in ("integer", "binary"):
+        return np.round(low + span * values[:, 0])
+    # Seven digits is what float32 held of the distance from low; more would be noise of the encoding.
+    return np.array([float(f"{low + float(f'{distance:.7g}'):.15g}") for distance in span * values[:, 0]])

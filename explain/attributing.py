@@ -1,0 +1,143 @@
+"""Attributing: the one call that explains a batch of inputs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from classifier.classifier import Classifier
+from classifier.errors import ConfigurationError, DataError, ModelError, did_you_mean
+from classifier.modality import modality_of
+from classifier.seeds import Seed
+from explain.availability import choose_method, require_applicable
+from explain.explanation import Explanation
+from explain.method import METHODS, Method, Scores, Task
+from explain.output import Output, Target, resolve_target
+
+
+def attribute(
+    classifier: Classifier,
+    inputs: Tensor,
+    method: str = "auto",
+    *,
+    target: Target = None,
+    baseline: Tensor | None = None,
+    output: str = "auto",
+    seed: int = 0,
+    **options: Any,
+) -> Explanation:
+    """Divide the output of each input among its parts.
+
+    Args:
+        classifier: What is explained.
+        inputs: Encoded inputs ``(N, *S)``.
+        method: A method's id, or ``"auto"``: exact Shapley values where rows x background x 2^players is at
+            most 2^24; else integrated gradients, or permutations for a black box; kernel SHAP where
+            `baseline` is a background.
+        target: The class to explain, as index or name, or an index for each input. By default, of two
+            classes the event for every input, of more the predicted class of each.
+        baseline: What the inputs are compared with: one input ``(*S)``, one for each ``(N, *S)`` for a
+            method that follows gradients, or a background ``(B, *S)`` for one that estimates Shapley values.
+            By default the mean training row on the classifier's card, else the middle of the bounds.
+        output: ``"log_odds"`` (two classes), ``"logit"`` or ``"probability"``; ``"auto"`` is log-odds for two
+            classes and the logit for more.
+        seed: Decides what is sampled.
+        **options: Options of the method, by name.
+
+    Raises:
+        ConfigurationError: If a method, an option, a class or an output does not exist, or a shape does not fit.
+        NotApplicableError: If the method does not hold for this classifier; the message names those that do.
+        DataError: If inputs or baseline are not finite.
+        ModelError: If the classifier answers with values that are not finite.
+    """
+    x = _checked(inputs, "inputs", classifier).to(classifier.device)
+    if x.dim() != len(classifier.schema.shape) + 1 or len(x) == 0:
+        raise ConfigurationError(
+            f"inputs must be a batch {_batch(classifier, 'N')} of at least one, got {tuple(inputs.shape)}",
+            remedy="a single input x is the batch x[None]",
+        )
+    reference = _resolve_baseline(classifier, baseline).to(x)
+    name = choose_method(classifier, rows=len(x), background=len(reference)) if method == "auto" else method
+    engine = _configured(name, options, chosen=method == "auto")
+    if not engine.takes_background and len(reference) not in (1, len(x)):
+        raise ConfigurationError(
+            f"{name} takes one baseline, or one for each of the {len(x)} inputs, got {len(reference)}",
+            remedy="for a background take kernel_shap",
+        )
+    require_applicable(name, engine, classifier, rows=len(x), background=len(reference) if engine.takes_background else 1)
+
+    task = Task(Output.of(classifier, output), x, resolve_target(classifier, x, target), reference)
+    scores = engine(task, Seed(seed, ("explain", name)))
+    _require_finite(scores, name)
+    return Explanation(
+        attributions=scores.attributions.to("cpu", torch.float64),
+        target=task.target.cpu(),
+        inputs=x.cpu(),
+        baseline=reference.cpu() if baseline is not None and baseline.dim() == x.dim() else reference[0].cpu(),
+        base_value=scores.base_value.to("cpu", torch.float64),
+        value=task.output(x, task.target).to("cpu", torch.float64),
+        predictions=classifier.probabilities(x).cpu(),
+        method=name,
+        options=asdict(engine),
+        output=task.output.kind,
+        exact=scores.exact,
+        standard_error=scores.standard_error,
+        seed=seed,
+        schema=classifier.schema,
+        classes=classifier.classes,
+        classifier_digest=classifier.digest,
+    )
+
+
+def _batch(classifier: Classifier, letter: str) -> str:
+    return f"({', '.join((letter, *map(str, classifier.schema.shape)))})"
+
+
+def _checked(values: object, name: str, classifier: Classifier) -> Tensor:
+    """Inputs as float32, if they are a tensor of finite numbers whose last axes are an input's."""
+    if not isinstance(values, Tensor):
+        raise ConfigurationError(
+            f"{name} must be a tensor, got {type(values).__name__}", remedy="encode a table with classifier.schema.encode(frame)"
+        )
+    shape = classifier.schema.shape
+    if values.dim() not in (len(shape), len(shape) + 1) or tuple(values.shape[values.dim() - len(shape) :]) != shape:
+        raise ConfigurationError(f"{name} must have the shape {shape} or {_batch(classifier, 'N')}, got {tuple(values.shape)}")
+    wrong = ~values.isfinite()
+    if wrong.any():
+        raise DataError(f"{name} must be finite, got {int(wrong.sum())} values that are not", remedy="fill or drop missing values first")
+    return values.detach().float()
+
+
+def _resolve_baseline(classifier: Classifier, baseline: Tensor | None) -> Tensor:
+    """What inputs are compared with ``(M, *S)``."""
+    shape = classifier.schema.shape
+    if baseline is None:
+        recorded = classifier.card.get("baseline")
+        baseline = modality_of(classifier.schema).neutral() if recorded is None else torch.tensor(recorded).reshape(shape)
+    reference = _checked(baseline, "baseline", classifier).reshape(-1, *shape)
+    if len(reference) == 0:
+        raise ConfigurationError(f"the background must have at least one row, got {tuple(baseline.shape)}")
+    return reference
+
+
+def _configured(name: str, options: dict[str, Any], *, chosen: bool) -> Method:
+    kind = METHODS[name]
+    if chosen and options:
+        raise ConfigurationError(f"options need a named method, got {', '.join(options)} with 'auto'", remedy=f"here, auto is {name!r}")
+    known = [field.name for field in fields(kind)]
+    for option in options:
+        if option not in known:
+            raise ConfigurationError(f"{name} has no option {option!r}", remedy=did_you_mean(option, known))
+    return kind(**options)
+
+
+def _require_finite(scores: Scores, name: str) -> None:
+    wrong = ~scores.attributions.isfinite()
+    if wrong.any():
+        raise ModelError(
+            f"{name} gives {int(wrong.sum())} attributions that are not finite; the classifier's gradients are not",
+            remedy="kernel_shap and permutation_shap need none",
+        )

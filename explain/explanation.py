@@ -1,0 +1,199 @@
+"""Explanation: attributions for a batch, with what produced them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from classifier.errors import IntegrityError
+from classifier.modality import Modality, modality_of
+from classifier.records import as_record, canonical_json, parse_record, write_atomically
+from classifier.schema import Schema
+from explain.method import METHODS
+from explain.output import Kind
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WORDS = {"log_odds": "log-odds", "logit": "logit", "probability": "probability"}
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """How much each element of each input moved the output away from its value at the baseline.
+
+    Args:
+        attributions: One number an element ``(N, *S)``, float64, in the unit of `output`. A method that gives
+            credit to players lays it over their elements, so that `by_feature` gives it back.
+        target: The class that is explained, for each input ``(N,)``.
+        inputs: What was explained ``(N, *S)``.
+        baseline: What it was compared with: ``(*S)``, one for each input ``(N, *S)``, or a background ``(B, *S)``.
+        base_value: Output at the baseline, or its mean over the background ``(N,)``, float64.
+        value: Output at the input ``(N,)``, float64.
+        predictions: Probabilities of the classes at the input ``(N, K)``.
+        method: Id of the method.
+        options: Its options.
+        output: What was explained: ``"log_odds"``, ``"logit"`` or ``"probability"`` of the target.
+        exact: Whether the attributions are what the method defines, up to rounding.
+        standard_error: Standard error of each player's attribution ``(N, P)``; ``None`` where nothing was sampled.
+        seed: What was sampled with.
+        schema: What the inputs mean.
+        classes: Names of the classes.
+        classifier_digest: Digest of the classifier.
+    """
+
+    attributions: Tensor
+    target: Tensor
+    inputs: Tensor
+    baseline: Tensor
+    base_value: Tensor
+    value: Tensor
+    predictions: Tensor
+    method: str
+    options: Mapping[str, Any]
+    output: Kind
+    exact: bool
+    standard_error: Tensor | None
+    seed: int
+    schema: Schema
+    classes: tuple[str, ...]
+    classifier_digest: str
+
+    @property
+    def modality(self) -> Modality:
+        """How the inputs are taken apart."""
+        return modality_of(self.schema)
+
+    @property
+    def completeness_error(self) -> Tensor:
+        """How far the attributions miss the sum they should have, ``value - base_value`` ``(N,)``."""
+        return (self.attributions.flatten(1).sum(1) - (self.value - self.base_value)).abs()
+
+    @property
+    def unit(self) -> str:
+        """What the attributions are in, with its class: ``"log-odds of bad"``."""
+        targets = set(self.target.tolist())
+        name = self.classes[targets.pop()] if len(targets) == 1 else "each row's class"
+        return f"{_WORDS[self.output]} of {name}"
+
+    def by_feature(self) -> Tensor:
+        """Attributions summed to players; for a table, to its original features ``(N, P)``."""
+        return self.modality.gather(self.attributions)
+
+    def importance(self) -> Tensor:
+        """Mean size of each feature's attribution over the rows ``(P,)``."""
+        return self.by_feature().abs().mean(0)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line for each row and feature: row, feature, value in natural units, attribution, standard error.
+
+        The standard error is absent (``NaN``) where nothing was sampled.
+        """
+        rows, players = len(self), self.modality.players
+        errors = np.full((rows, len(players)), np.nan) if self.standard_error is None else self.standard_error.numpy()
+        return pd.DataFrame(
+            {
+                "row": np.repeat(np.arange(rows), len(players)),
+                "feature": np.tile(np.array(players, dtype=object), rows),
+                "value": [words[name] for words in self.modality.words(self.inputs) for name in players],
+                "attribution": self.by_feature().flatten().numpy(),
+                "standard_error": errors.reshape(-1),
+            }
+        )
+
+    def top(self, k: int = 5) -> pd.DataFrame:
+        """The `k` features of each row with the largest attributions, largest first, as in :meth:`to_frame`."""
+        frame = self.to_frame()
+        order = np.lexsort((-frame["attribution"].abs().to_numpy(), frame["row"].to_numpy()))
+        return frame.iloc[order].groupby("row", sort=False).head(k).reset_index(drop=True)
+
+    def plot(self, kind: str = "auto", ax: Axes | None = None) -> Axes:
+        """Draw the explanation; the figure is ``ax.figure``.
+
+        Args:
+            kind: ``"waterfall"`` (one row), ``"bar"``, ``"beeswarm"``, or ``"auto"``: a waterfall for one
+                row and a beeswarm for more.
+            ax: Where to draw; a new figure where there is none.
+        """
+        from explain.figures import FIGURES
+
+        return FIGURES[("waterfall" if len(self) == 1 else "beeswarm") if kind == "auto" else kind](self, ax)
+
+    def save(self, path: str | Path) -> None:
+        """Write one safetensors file, its record as JSON in the metadata, whole or not at all."""
+        from safetensors.torch import save
+
+        tensors = {name: value.contiguous() for name, value in vars(self).items() if isinstance(value, Tensor)}
+        record = {field.name: getattr(self, field.name) for field in fields(_Record) if field.name != "version"}
+        write_atomically(Path(path), save(tensors, {"assay": canonical_json(as_record(_Record(**record))).decode()}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Explanation:
+        """Read back what :meth:`save` wrote, without loss.
+
+        Raises:
+            IntegrityError: If the file is missing, damaged, or not an explanation.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            content = Path(path).read_bytes()
+            tensors = load(content)
+        except FileNotFoundError as error:
+            raise IntegrityError(f"{path} is missing", remedy="save the explanation again") from error
+        except SafetensorError as error:
+            raise IntegrityError(f"{path} is no safetensors file: {error}", remedy="save the explanation again") from error
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        record = parse_record(_Record, header.get("__metadata__", {}).get("assay", "").encode(), str(path))
+        wanted = {field.name for field in fields(cls)} - {field.name for field in fields(_Record)} - {"standard_error"}
+        if wanted - tensors.keys():
+            raise IntegrityError(f"{path} lacks {', '.join(sorted(wanted - tensors.keys()))}", remedy="save the explanation again")
+        values: dict[str, Any] = {"standard_error": None, **vars(record), **tensors}
+        return cls(**{name: value for name, value in values.items() if name != "version"})
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, rows: int | slice | Tensor | NDArray[Any] | list[int]) -> Explanation:
+        """The explanation of some of the rows; one row stays a batch of one."""
+        index = torch.from_numpy(np.atleast_1d(np.arange(len(self))[rows]))
+        of_rows = {"attributions", "target", "inputs", "base_value", "value", "predictions"}
+        if self.baseline.dim() == self.inputs.dim() and not METHODS[self.method].takes_background and len(self.baseline) == len(self):
+            of_rows.add("baseline")
+        if self.standard_error is not None:
+            of_rows.add("standard_error")
+        return replace(self, **{name: getattr(self, name)[index] for name in of_rows})
+
+    def __repr__(self) -> str:
+        kind = "exact" if self.exact else f"completeness error up to {self.completeness_error.max():.2g}"
+        return f"Explanation({len(self)} rows, {self.unit}, {self.method}, {kind})"
+
+    def _repr_html_(self) -> str:
+        from explain.figures._html import explanation_html
+
+        return explanation_html(self)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What a saved explanation says of itself, beside its tensors."""
+
+    method: str
+    options: Mapping[str, Any]
+    output: Kind
+    exact: bool
+    seed: int
+    schema: Schema
+    classes: tuple[str, ...]
+    classifier_digest: str
+    version: int = 1

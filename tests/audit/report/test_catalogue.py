@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Formatter
+from typing import get_args
+
+import pytest
+
+from audit import Audit, Policy
+from audit.check import ROOMS, check_ids, metric_names
+from audit.policy import Reason, Severity, Verdict
+from audit.report import html, languages, render_html, summarise, terminal
+from audit.report.catalogue import Catalogue, CatalogueError, read_catalogue
+from audit.report.wording import PERCENT, POINTS
+from classifier.architecture import ARCHITECTURES
+from classifier.dataset import Independence
+from classifier.errors import ConfigurationError
+from classifier.schema import Kind
+from explain.method import METHODS
+from explain.output import Kind as Output
+
+# Families of keys that a record chooses from, and all that it can choose.
+FAMILIES = {
+    "metric": {name.partition(".")[0] for name in metric_names()},
+    "room": set(ROOMS),
+    "room_lead": set(ROOMS),
+    "reason": set(get_args(Reason)),
+    "severity": {*get_args(Severity), "all"},
+    "verdict": set(get_args(Verdict)),
+    "architecture": {*ARCHITECTURES, "brought", "predictions"},
+    "independence": set(get_args(Independence)),
+    "profile": {"quick", "standard", "thorough"},
+    "where_value.method": set(METHODS),
+    "where_value.rows": {"valid", "any"},
+    "output": set(get_args(Output)),
+    "table.data.quality.features.cells.kind": set(get_args(Kind)),
+    "table.data.quality.features.cells.role": {"input", "protected input"},
+    # Stages and hardware are what `run.json` may name.
+    "stage": {"read", "train", "audit", "seal", "report"},
+    "hardware": {"processor", "cores", "system", "device"},
+}
+RUN = {
+    "started": "2026-01-01T09:30:00+00:00",
+    "seconds": {"read": 0.1, "checks": {}},
+    "hardware": {"cores": 2},
+    "seal": {"file": "model.safetensors.age", "recipients": ["age1x"], "digest": "ab" * 32, "opened_again": True},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_choice_of_a_record_has_its_words_and_no_words_are_for_nothing(family: str) -> None:
+    assert set(read_catalogue().under(family)) == FAMILIES[family]
+
+
+def test_every_check_has_its_question_and_every_metric_its_meaning() -> None:
+    catalogue = read_catalogue()
+    assert set(catalogue.checks()) == set(check_ids())
+    for check in check_ids():
+        assert set(catalogue.under(f"check.{check}")) == {"title", "question", "reading"}
+    metrics = {f"{room}.{name}" for room in catalogue.under("metric") for name in catalogue.under(f"metric.{room}")}
+    assert metrics == set(metric_names())
+    for name in metrics:
+        assert {"title", "meaning"} <= set(catalogue.under(f"metric.{name}")) <= {"title", "meaning", "caution"}
+
+
+def test_percentages_and_points_are_written_for_metrics_that_exist() -> None:
+    assert set(metric_names()) >= PERCENT | POINTS
+    assert not PERCENT & POINTS
+
+
+class Recorded(dict[str, str]):
+    """Sentences that remember which of them were read."""
+
+    def __init__(self, sentences: Mapping[str, str]) -> None:
+        super().__init__(sentences)
+        self.used: set[str] = set()
+
+    def __getitem__(self, key: str) -> str:
+        self.used.add(key)
+        return super().__getitem__(key)
+
+
+def test_reports_use_every_sentence(
+    unjudged: Audit, judged: Audit, not_run: Audit, policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = Recorded(read_catalogue().sentences)
+    for module in (html, terminal):
+        monkeypatch.setattr(module, "read_catalogue", lambda language: Catalogue(language, recorded))
+    render_html(judged, run=RUN, policy=policy)
+    render_html(unjudged, run={"seal": {"opened_again": False}})
+    render_html(not_run)
+    for audit in (unjudged, judged):
+        summarise(audit)
+    chosen = (*FAMILIES, "sense", "declaration", "where_value", "table.fairness.groups.by_group", "glossary")
+    # Sentences for records that are rarer than these three.
+    rare = {
+        "headline.nothing", "headline.holds", "headline.undecided", "number.power", "number.lower", "number.unit",
+        "identity.decision_likeliest", "identity.no_classifier", "finding.none_worst", "scope.nothing_missing", "scope.more", "figure.rest",
+        "limits.no_waiver", "answer.none", "note.performance.independence_unknown", "note.fairness.test_rows", "where.fpr",
+        "cleaning.missing", "cleaning.filled", "cleaning.constant", "language.name", "identity.known_none",
+        "finding.waived", "where.group", "table.robustness.attack.example.special.feature.(class)",
+    }  # fmt: skip
+    unused = {key for key in recorded if key not in recorded.used and not key.startswith(tuple(f"{f}." for f in chosen))}
+    assert sorted(unused - rare) == []
+    assert rare <= set(recorded)
+
+
+def test_a_missing_sentence_raises_and_never_shows_its_key() -> None:
+    with pytest.raises(CatalogueError, match=r"no sentence 'heading\.findngs'; did you mean 'heading\.findings'"):
+        read_catalogue()("heading.findngs")
+
+
+def test_a_missing_word_raises() -> None:
+    with pytest.raises(CatalogueError, match="needs the word 'name'"):
+        read_catalogue()("report.title")
+
+
+def test_an_unknown_language_is_refused_and_the_known_are_named() -> None:
+    assert "en" in languages()
+    with pytest.raises(ConfigurationError, match="there is no catalogue for the language 'xx'"):
+        read_catalogue("xx")
+
+
+def test_every_language_has_the_same_keys_and_the_same_words_to_fill_in() -> None:
+    english = read_catalogue("en")
+    for language in languages():
+        other = read_catalogue(language)
+        assert set(other.sentences) == set(english.sentences)
+        for key in english.sentences:
+            assert _words(other, key) <= _words(english, key), key
+
+
+def _words(catalogue: Catalogue, key: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(catalogue.sentences[key]) if name}
+
+
+def test_no_sentence_claims_what_a_measurement_cannot() -> None:
+    for key, sentence in read_catalogue().sentences.items():
+        for word in ("complian", "certified", " safe", "guarantee"):
+            assert word not in f" {sentence.lower()}", key

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+from audit import Audit
+from audit.evidence import Figure, Series
+from audit.report import write_figures
+from audit.report.catalogue import read_catalogue
+from audit.report.figures import draw_svg
+from audit.report.wording import Wording
+from tests.audit.report.conftest import replace_evidence
+
+WORDING = Wording(read_catalogue())
+
+
+def test_every_figure_is_the_same_bytes_twice(unjudged: Audit) -> None:
+    drawn = 0
+    for evidence in unjudged.evidence:
+        for figure in evidence.figures:
+            svg = draw_svg(evidence.check, figure, WORDING)
+            assert svg == draw_svg(evidence.check, figure, WORDING)
+            ElementTree.fromstring(svg)
+            drawn += 1
+    assert drawn == 9
+
+
+def test_a_figure_carries_its_labels_as_text_and_no_date(unjudged: Audit) -> None:
+    evidence = unjudged["fairness.groups"]
+    figure = next(f for f in evidence.figures if f.words["attribute"] == "foreign_worker")
+    svg = draw_svg(evidence.check, figure, WORDING)
+    assert all(label in svg for label in figure.labels)
+    assert "dc:date" not in svg
+
+
+def test_the_n_of_a_long_label_is_not_cut_off() -> None:
+    label = "a group whose name is much longer than any label that has room (n = 310)"
+    figure = Figure(
+        "approval_by_sex",
+        "intervals",
+        (Series("approval_rate", (0.0,), (0.5,), (0.4,), (0.6,)),),
+        labels=(label,),
+        words={"attribute": "sex"},
+    )
+    text = "".join(ElementTree.fromstring(draw_svg("fairness.groups", figure, WORDING)).itertext())
+    assert "310)" in text
+
+
+def test_the_sum_of_small_contributions_is_put_into_words(unjudged: Audit) -> None:
+    evidence = unjudged["explanation.attribution"]
+    figure = next(f for f in evidence.figures if f.kind == "waterfall")
+    assert figure.labels[-1] == "+ 8"
+    assert "8 other features" in draw_svg(evidence.check, figure, WORDING)
+
+
+def test_an_attribute_that_looks_like_a_path_stays_in_the_folder(unjudged: Audit, tmp_path: Path) -> None:
+    groups = unjudged["fairness.groups"]
+    evil = replace(groups.figures[0], name="approval_by_../../evil", words={"attribute": "../../evil"})
+    audit = replace_evidence(unjudged, groups.check, lambda e: replace(e, figures=(evil,)))
+    write_figures(audit, tmp_path / "deep" / "figures")
+    assert {path.name for path in tmp_path.rglob("*.svg")} == {path.name for path in (tmp_path / "deep" / "figures").iterdir()}
+    assert (tmp_path / "deep" / "figures" / "fairness.groups.figure-1.en.svg").exists()
+    assert (tmp_path / "deep" / "figures" / "performance.calibration.reliability.en.svg").exists()

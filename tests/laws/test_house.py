@@ -1,0 +1,162 @@
+"""The laws of the house: what every file and every registered item must keep, unasked."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from audit import Subject, run
+from audit.check import check_ids, check_type
+from classifier import Classifier, Dataset
+from classifier.architecture import ARCHITECTURES
+from classifier.modality import MODALITIES
+from explain.figures import FIGURES
+from explain.method import METHODS
+from trainer import Recipe, train
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("classifier", "trainer", "explain", "audit", "assay")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+MATRIX = ROOT / "docs" / "matrix.md"
+QUICK = {
+    "explanation.attribution": {"limit": 5, "background": 3, "samples": 64},
+    "robustness.attack": {"limit": 10, "steps": 2, "restarts": 1, "eps": (0.1,)},
+    "performance.learning": {"permutations": 50},
+    "performance.accuracy": {"resamples": 20},
+    "fairness.groups": {"resamples": 20},
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_file_says_what_it_is_and_holds_one_idea(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "it needs a docstring of one line"
+    assert len(text.splitlines()) <= 340, "it holds more than one idea"
+    named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert path.stem not in named, "no function bears the name of its module"
+
+
+@pytest.mark.parametrize("registry", [ARCHITECTURES, MODALITIES, METHODS, FIGURES], ids=lambda registry: registry.noun)
+def test_every_registered_item_is_found_and_says_what_it_does(registry: object) -> None:
+    for identifier in registry:  # type: ignore[attr-defined]
+        if registry is FIGURES and identifier in ("decision_boundary", "training_curves"):
+            continue  # these draw a training run or a classifier, not an explanation
+        assert inspect.getdoc(registry[identifier]), identifier  # type: ignore[index]
+
+
+def test_every_public_name_says_what_it_is() -> None:
+    for package in ("classifier", "trainer", "explain", "audit", "audit.vault", "audit.robustness", "audit.privacy", "audit.report"):
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            item = getattr(module, name)
+            assert not callable(item) or inspect.getdoc(item), f"{package}.{name}"
+
+
+def table(classes: int, rows: int = 160) -> Dataset:
+    generator = np.random.default_rng(classes)
+    names = np.array(["no", "yes"] if classes == 2 else [f"class {i}" for i in range(classes)])
+    x = generator.random((rows * (classes // 2), 3))
+    frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(sex=generator.choice(["f", "m"], len(x)))
+    frame["y"] = names[np.minimum((x[:, 0] * classes).astype(int), classes - 1)]
+    return Dataset.from_frame(frame, target="y", protected=("sex",))
+
+
+def subjects(classes: int) -> dict[str, Subject]:
+    splits = table(classes).split()
+    recipe = Recipe("mlp", hidden=(8,), epochs=3)
+    trained = train(splits, recipe, progress=False)
+    layer = nn.Linear(3, classes)
+    layer.weight.data = torch.randn(classes, 3, generator=torch.Generator().manual_seed(0))
+    module = Classifier.wrap(layer, schema=trained.schema, classes=trained.classes)
+    box = Classifier.wrap(lambda x: trained.probabilities(x), schema=trained.schema, classes=trained.classes)
+    whole = Subject(
+        splits.test, classifier=trained, training=splits.train, validation=splits.validation, recipe=recipe, independence="held out"
+    )
+    return {
+        "trained here": whole,
+        "brought module": Subject(splits.test, classifier=module),
+        "brought black box": Subject(splits.test, classifier=box),
+        "predictions only": Subject(splits.test, predictions=trained.probabilities(splits.test.inputs)),
+    }
+
+
+def matrix() -> str:
+    """What each check does with each kind of subject, as a table in Markdown."""
+    columns = {f"{kind}, {classes} classes": subject for classes in (2, 10) for kind, subject in subjects(classes).items()}
+    audits = {name: run(subject, options=QUICK, progress=False) for name, subject in columns.items()}
+    lines = [
+        "# Which check runs on what",
+        "",
+        "Tables. A check runs, or the reason stands here why it does not. This page is made by `tests/laws/test_house.py`;",
+        "after a change that is meant, make it anew with `ASSAY_WRITE_MATRIX=1 pytest tests/laws/test_house.py -k matrix`.",
+        "",
+        f"| check | {' | '.join(columns)} |",
+        f"|---|{'---|' * len(columns)}",
+    ]
+    for check in check_ids():
+        cells = [audit[check].not_run or "runs" for audit in audits.values()]
+        lines.append(f"| `{check}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_matrix_of_checks_and_subjects_is_what_the_documentation_says() -> None:
+    found = matrix()
+    if os.environ.get("ASSAY_WRITE_MATRIX"):
+        MATRIX.write_text(found, encoding="utf-8")
+    assert MATRIX.read_text(encoding="utf-8") == found
+
+
+def test_a_check_gives_the_metrics_that_it_names_and_no_others(credit_metrics: dict[str, set[str]]) -> None:
+    for identifier, given in credit_metrics.items():
+        assert given <= set(check_type(identifier).metrics), identifier
+
+
+@pytest.fixture(scope="module")
+def credit_metrics() -> dict[str, set[str]]:
+    audit = run(subjects(2)["trained here"], options=QUICK, progress=False)
+    return {evidence.check: {metric.name for metric in evidence.metrics} for evidence in audit.evidence}
+
+
+def test_the_wheel_holds_all_that_an_audit_needs(tmp_path: Path) -> None:
+    """Built from a copy of the tree, unpacked away from it, and tried with nothing of the tree on the path."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in (*PACKAGES, "pyproject.toml", "README.md", "LICENSE"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, source / name)  # type: ignore[operator]
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--disable-pip-version-check", "--wheel-dir", str(tmp_path), "."]
+    subprocess.run(build, cwd=source, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("assay-*.whl")
+    site = tmp_path / "site"
+    shutil.unpack_archive(wheel, site, "zip")
+    program = (
+        f"import sys; sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]; sys.path.insert(0, {str(site)!r}); "
+        "sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; "
+        "import assay, classifier; assert assay.__file__.startswith(sys.path[0]), assay.__file__; "
+        "from assay.__main__ import main; sys.argv = ['assay', *sys.argv[1:]]; main()"
+    )
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "config"), "PYTHONPATH": ""}
+    environment.pop("CI", None)
+    data = site / "classifier" / "builtin" / "german-credit.csv"
+
+    def assay(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", program, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert assay("init", str(data), "--target", "credit_risk").returncode == 0
+    done = assay("audit", "--quiet", "--skip", "explanation", "--skip", "fairness", "--skip", "robustness")
+    assert done.returncode in (1, 3), done.stderr
+    assert (tmp_path / "reports" / "german-credit" / "report.en.html").exists()

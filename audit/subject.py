@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 
 _LACKS: Mapping[Need, str] = {
     "classifier": "there are predictions only, and this asks the classifier itself",
-    "gradient": "the classifier is a black box, and this needs gradients",
+    "gradient": "this needs gradients",
     "training": "the training data are not known",
     "recipe": "the classifier comes without the recipe that trained it",
     "two_classes": "this is asked of classifiers of two classes",
@@ -113,7 +113,9 @@ class Subject:
             "favourable": self.test.favourable is not None,
             "protected": bool(self.test.protected),
         }[need]
-        return None if met else _LACKS[need]
+        if met or need != "gradient" or self.classifier is None:
+            return None if met else _LACKS[need]
+        return f"{self.classifier.why_no_gradients}, and {_LACKS[need]}"
 
     def remember(self, key: Any, compute: Callable[[], Value]) -> Value:
         """What `compute` gives, computed once for each `key`."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from classifier.architecture import ARCHITECTURES, Architecture
 from classifier.chunks import in_chunks
 from classifier.errors import IntegrityError, ModelError
-from classifier.modality import modality_of
+from classifier.modality import MODALITIES, modality_of
 from classifier.records import as_record, canonical_json, digest, folder_atomically, parse_record, read_record, sha256, write_atomically
 from classifier.schema import Schema
 
@@ -120,7 +120,16 @@ class Classifier:
     @property
     def differentiable(self) -> bool:
         """Whether gradients with respect to the inputs are to be had."""
-        return self.module is not None
+        return not self.why_no_gradients
+
+    @property
+    def why_no_gradients(self) -> str:
+        """Why there are no gradients with respect to the inputs; empty where there are."""
+        if self.module is None:
+            return "the classifier is a black box"
+        if not MODALITIES[self.schema.modality].continuous:
+            return f"the inputs of a {self.schema.modality} classifier are discrete"
+        return ""
 
     @property
     def device(self) -> torch.device:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from classifier.columns import as_text
 from classifier.errors import ConfigurationError, DataError, did_you_mean
-from classifier.schema import Feature, Schema, as_text
+from classifier.schema import Feature, Schema
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "?")
 MOST_CATEGORIES = 50
@@ -28,21 +29,23 @@ class Cleaning:
         rows_read: Rows in the table.
         rows_without_target: Rows left out because their label is missing.
         duplicates: Rows that repeat an earlier row in every input and the label; kept, and kept on one side of a split.
+        kinds: What each feature was taken for.
         missing: Missing values in each column that has any.
         filled: What stands for a missing value in each such column.
         constant: Columns left out because they have one value only.
-        kinds: What each input column was taken for.
+        outliers: Numbers in each column that lie more than 3 interquartile ranges beyond its quartiles; kept.
         notes: Whatever else a reader should know, as sentences.
     """
 
     rows_read: int
     rows_without_target: int
     duplicates: int
-    missing: Mapping[str, int]
-    filled: Mapping[str, str]
-    constant: tuple[str, ...]
     kinds: Mapping[str, str]
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    missing: Mapping[str, int] = field(default_factory=dict)
+    filled: Mapping[str, str] = field(default_factory=dict)
+    constant: tuple[str, ...] = ()
+    outliers: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def tidy(column: pd.Series[Any], *, codes: bool = False) -> pd.Series[Any]:
@@ -67,6 +70,12 @@ def tidy(column: pd.Series[Any], *, codes: bool = False) -> pd.Series[Any]:
     if text.notna().any() and bool((numbers.notna() | text.isna()).all()):
         return numbers.astype(float)
     return text
+
+
+def tidy_columns(frame: pd.DataFrame, stated: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """All columns of a table tidied; those stated as categorical hold codes where they hold numbers."""
+    codes = {column for column, fields in stated.items() if fields.get("kind") == "categorical"}
+    return pd.DataFrame({column: tidy(frame[column], codes=column in codes) for column in frame.columns}, index=frame.index)
 
 
 def infer_feature(column: pd.Series[Any], overrides: Mapping[str, Any] | None = None) -> Feature:
@@ -188,17 +197,53 @@ def encode_labels(column: pd.Series[Any], event: str | None, classes: Sequence[s
     return codes.astype(np.int64), tuple(found)
 
 
-def describe_cleaning(inputs: pd.DataFrame, schema: Schema, constant: tuple[str, ...], labels: NDArray[np.int64], *, rows: int) -> Cleaning:
-    """What was found in a table of `rows` rows, of which `inputs` and `labels` are used."""
+def constant_columns(inputs: pd.DataFrame) -> tuple[str, ...]:
+    """Tidied columns with one value only.
+
+    A missing number takes the median, so that one value and gaps are constant; a missing category says something.
+    """
+    return tuple(str(column) for column in inputs.columns if inputs[column].nunique(dropna=inputs[column].dtype == float) < 2)
+
+
+def describe_table(inputs: pd.DataFrame, schema: Schema, labels: NDArray[np.int64]) -> dict[str, Any]:
+    """What was found in the input columns of a table: fields of `Cleaning`."""
     used = inputs[[name for name in schema.names if name in inputs.columns]]
     missing = {str(column): int(count) for column, count in used.isna().sum().items() if count}
-    return Cleaning(
-        rows_read=rows,
-        rows_without_target=rows - len(inputs),
-        duplicates=int(used.assign(**{"(class)": labels}).duplicated().sum()),
-        missing=missing,
-        filled={name: f"{schema[name].fill}" for name in missing},
-        constant=constant,
-        kinds={feature.name: feature.kind for feature in schema.features},
-        notes=tuple(f"{column} only counts the rows; put it under drop" for column in used.columns if looks_like_row_number(used[column])),
-    )
+    return {
+        "missing": missing,
+        "filled": {name: f"{schema[name].fill}" for name in missing},
+        "outliers": {str(name): count for name in used.columns if (count := _outliers(used[name]))},
+        "constant": tuple(column for column in constant_columns(inputs) if column not in schema.names),
+        "notes": tuple(note for column in used.columns for note in _notes(used[column], labels)),
+    }
+
+
+def _notes(column: pd.Series[Any], labels: NDArray[np.int64]) -> list[str]:
+    notes = []
+    if looks_like_row_number(column):
+        notes.append(f"{column.name} only counts the rows; put it under drop")
+    elif column.dtype == float and len(column) >= 20 and column.nunique() == len(column) and (column == column.round()).all():
+        notes.append(f"{column.name} has another whole number in every row; if it is an identifier, put it under drop")
+    if (share := _tells_the_class(column, labels)) is not None:
+        notes.append(
+            f"{column.name} alone tells the class of {share:.1%} of the rows; if it is known only after the fact, put it under drop"
+        )
+    return notes
+
+
+def _tells_the_class(column: pd.Series[Any], labels: NDArray[np.int64]) -> float | None:
+    """The share of rows whose class the column alone gives away, where that is nearly all of them."""
+    values = pd.cut(column, 20, labels=False, duplicates="drop") if column.dtype == float and column.nunique() > 20 else column
+    counts = pd.crosstab(values.fillna("(missing)") if values.dtype == object else values.fillna(-1), labels)
+    # As many values as rows tell anything; such a column is an identifier.
+    share = float(counts.max(axis=1).sum() / max(1, counts.to_numpy().sum()))
+    return share if len(column) >= 50 and len(counts) <= len(column) / 10 and share >= 0.995 else None
+
+
+def _outliers(column: pd.Series[Any]) -> int:
+    """How many numbers lie far out, by Tukey's outer fences."""
+    if column.dtype != float:
+        return 0
+    low, high = column.quantile([0.25, 0.75])
+    reach = 3 * (high - low)
+    return int(((column < low - reach) | (column > high + reach)).sum()) if reach > 0 else 0

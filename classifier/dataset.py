@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,16 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classifier.cleaning import Cleaning, describe_cleaning, encode_labels, infer_feature, tidy
+from classifier.cleaning import Cleaning, encode_labels, tidy_columns
 from classifier.errors import ConfigurationError, DataError, did_you_mean
+from classifier.grouping import cut_points, group_names, require_sizes
+from classifier.modality import MODALITIES, modality_of
 from classifier.records import as_record, canonical_json, sha256
-from classifier.schema import Relation, Schema, as_text
+from classifier.schema import Relation, Schema
 from classifier.seeds import Seed
-from classifier.splitting import cut, cut_by_time, stratified_positions, units
-from classifier.tables import read_table
+from classifier.splitting import cut, cut_by_time, same_rows, stratified_positions, units
 
 Independence = Literal["held out", "given", "unknown"]
-SMALLEST_GROUP = 10
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,16 @@ class Dataset:
         relations: Sequence[Relation] = (),
         schema: Schema | None = None,
         classes: Sequence[str] | None = None,
+        modality: str = "tabular",
+        size: Sequence[int] = (),
     ) -> Dataset:
-        """Read a table from a CSV or Parquet file; see :meth:`from_frame` for the arguments."""
+        """Read cases from a file or a folder; see :meth:`from_frame` for the arguments, and ``docs/data.md`` for the formats."""
         path = Path(path)
-        frame, digest = read_table(path)
+        frame, digest = MODALITIES[schema.modality if schema is not None else modality].read(path)
         dataset = cls.from_frame(
             frame, target=target, event=event, favourable=favourable, protected=protected, protected_inputs=protected_inputs,
-            drop=drop, cuts=cuts, features=features, relations=relations, schema=schema, classes=classes, name=path.name,
+            drop=drop, cuts=cuts, features=features, relations=relations, schema=schema, classes=classes, modality=modality, size=size,
+            name=path.name,
         )  # fmt: skip
         return replace(dataset, source={"name": path.name, "sha256": digest})
 
@@ -98,6 +100,8 @@ class Dataset:
         relations: Sequence[Relation] = (),
         schema: Schema | None = None,
         classes: Sequence[str] | None = None,
+        modality: str = "tabular",
+        size: Sequence[int] = (),
         name: str = "the table",
     ) -> Dataset:
         """Make a dataset of a table.
@@ -115,17 +119,20 @@ class Dataset:
             relations: Relations that every valid row keeps.
             schema: The schema to encode with, instead of inferring one.
             classes: The classes there are, instead of those that occur.
+            modality: What one case is: a row of numbers and categories, an image, a text, a series, a graph.
+            size: Size of an input; see `Schema`. By default that of the largest.
             name: What to call the table in an error.
 
         Raises:
             DataError: If the data cannot be used; the message names the column and the row.
             ConfigurationError: If a column or a class is named that is not there.
         """
-        frame = frame.rename(columns=str)
+        frame = frame.rename(columns=str).reset_index(drop=True)
         twice = frame.columns[frame.columns.duplicated()]
         if len(twice):
             raise DataError(f"{name} has two columns {twice[0]!r}", remedy="give each column a name of its own")
-        for column in (target, *protected, *protected_inputs, *drop, *(features or {}), *(cuts or {})):
+        named = (target, *protected, *protected_inputs, *drop, *(cuts or {}), *((features or {}) if modality == "tabular" else ()))
+        for column in named:
             if column not in frame.columns:
                 raise ConfigurationError(f"{name} has no column {column!r}", remedy=did_you_mean(column, frame.columns))
         if target in (*protected, *drop):
@@ -133,47 +140,51 @@ class Dataset:
         for column in protected_inputs:
             if column not in protected:
                 raise ConfigurationError(f"{column!r} is under protected_inputs but not under protected")
-        codes = {column for column, stated in (features or {}).items() if stated.get("kind") == "categorical"}
-        table = pd.DataFrame({column: tidy(values, codes=column in codes) for column, values in frame.reset_index(drop=True).items()})
-        labelled = table[target].notna()
+        outside = [c for c in frame.columns if c == target or c in drop or (c in protected and c not in protected_inputs)]
+        kind = MODALITIES[schema.modality if schema is not None else modality]
+        # Nobody can change a protected attribute, unless that is stated.
+        fixed: dict[str, Any] = {"protected": True, "mutable": False}
+        stated = {
+            column: {**(fixed if column in protected else {}), **(features or {}).get(column, {})}
+            for column in (*frame.columns, *(features or {}))
+        }
+        known = tidy_columns(frame[outside], stated)
+        labelled = known[target].notna()
         if not labelled.any():
             raise DataError(f"the target {target!r} has no value in any of {len(frame)} rows", remedy="is it the right column?")
-        table = table[labelled]
-        outside = [
-            column
-            for column in table.columns
-            if column == target or column in drop or (column in protected and column not in protected_inputs)
-        ]
-        inputs = table.drop(columns=outside)
-        if schema is None:
-            # A missing number takes the median, so that one value and gaps are constant; a missing category says something.
-            constant = tuple(column for column in inputs.columns if inputs[column].nunique(dropna=inputs[column].dtype == float) < 2)
-            # Nobody can change a protected attribute, unless that is stated.
-            fixed: dict[str, Any] = {"protected": True, "mutable": False}
-            stated = {column: {**(fixed if column in protected else {}), **(features or {}).get(column, {})} for column in inputs.columns}
-            found = tuple(infer_feature(inputs[column], stated[column]) for column in inputs.columns if column not in constant)
-            if not found:
-                raise DataError(f"{name} has no column that could be an input", remedy="it needs one beside the target that varies")
-            schema = Schema("tabular", found, tuple(relations))
-        else:
-            constant = ()
-        labels, classes = encode_labels(table[target], event, classes)
+        known, inputs = known[labelled], kind.tidy(frame.drop(columns=outside), stated)[labelled]
+        labels, classes = encode_labels(known[target], event, classes)
         if favourable is not None and favourable not in classes:
             raise ConfigurationError(f"there is no class {favourable!r}", remedy=did_you_mean(favourable, classes))
+        if schema is None:
+            schema = kind.infer(inputs, stated=stated, relations=relations, size=tuple(size))
+        encoded, indices = schema.encode(inputs), torch.from_numpy(labels)
+        numbers = inputs if modality == "tabular" else inputs.iloc[:, :0]
+        quartiles = {column: cut_points((known if column in known else numbers)[column]) for column in protected}
         dataset = cls(
-            inputs=schema.encode(inputs),
-            labels=torch.from_numpy(labels),
-            ids=table.index.to_numpy(dtype=np.int64),
+            inputs=encoded,
+            labels=indices,
+            ids=known.index.to_numpy(dtype=np.int64),
             schema=schema,
             classes=classes,
-            attributes=table[[column for column in outside if column != target]].reset_index(drop=True),
+            attributes=known.drop(columns=target).reset_index(drop=True),
             protected=tuple(protected),
-            cuts={**_quartiles(table, protected), **{column: tuple(sorted(map(float, points))) for column, points in (cuts or {}).items()}},
+            cuts={
+                **{column: points for column, points in quartiles.items() if points},
+                **{column: tuple(sorted(map(float, points))) for column, points in (cuts or {}).items()},
+            },
             favourable=favourable if favourable is not None else classes[0] if len(classes) == 2 else None,
             source={"name": name},
-            cleaning=describe_cleaning(inputs, schema, constant, labels, rows=len(frame)),
+            cleaning=Cleaning(
+                rows_read=len(frame),
+                rows_without_target=int((~labelled).sum()),
+                duplicates=len(indices) - len(np.unique(same_rows(torch.cat([encoded.flatten(1), indices[:, None]], 1)))),
+                kinds={feature.name: feature.kind for feature in schema.features},
+                **modality_of(schema).describe(inputs, indices),
+            ),
         )
-        dataset._check_groups()
+        for attribute in protected:
+            require_sizes(attribute, dataset.groups(attribute))
         return dataset
 
     @classmethod
@@ -244,20 +255,7 @@ class Dataset:
         A number is cut at the stated points, or at its quartiles; a missing value is a group of its own.
         """
         column = self.column(attribute)
-        points = self.cuts.get(attribute) or _quartiles(column.to_frame(), (attribute,)).get(attribute)
-        if column.dtype != float or not points:
-            return as_text(column).astype(object).fillna("(missing)").to_numpy(dtype=object)
-        names = np.array(
-            [
-                f"under {points[0]:g}",
-                *(f"{a:g} to under {b:g}" for a, b in pairwise(points)),
-                f"{points[-1]:g} or more",
-                "(missing)",
-            ],
-            dtype=object,
-        )
-        values = column.to_numpy()
-        return names[np.where(np.isnan(values), len(points) + 1, np.searchsorted(points, values, side="right"))]
+        return group_names(column, self.cuts.get(attribute) or cut_points(column))
 
     def split(
         self, *, test: float = 0.25, validation: float = 0.15, seed: int = 0, group: str | None = None, time: str | None = None
@@ -289,24 +287,8 @@ class Dataset:
         return (self._positions(Seed(seed, ("folds",)), group) * count).astype(np.int64)
 
     def _positions(self, seed: Seed, group: str | None) -> NDArray[np.float64]:
-        together = units(self.inputs.flatten(1).numpy(), None if group is None else self.column(group))
+        together = units(self.inputs, None if group is None else self.column(group))
         return stratified_positions(together, self.labels.numpy(), seed)
-
-    def _check_groups(self) -> None:
-        for attribute in self.protected:
-            names, sizes = np.unique(self.groups(attribute), return_counts=True)
-            if sizes.min() < SMALLEST_GROUP:
-                small = names[sizes.argmin()]
-                raise DataError(
-                    f"the group {small!r} of the protected attribute {attribute!r} has {sizes.min()} rows, required are {SMALLEST_GROUP}",
-                    remedy=f"merge it with another group, set cut points under [data.cuts], or take {attribute!r} out of protected",
-                )
-
-
-def _quartiles(table: pd.DataFrame, names: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """Where the numbers among the named columns are cut; one of two values needs no cut."""
-    numbers = [name for name in names if table[name].dtype == float and table[name].nunique() > 2]
-    return {name: tuple(np.unique(table[name].quantile([0.25, 0.5, 0.75])).tolist()) for name in numbers}
 
 
 @dataclass(frozen=True)

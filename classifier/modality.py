@@ -1,15 +1,22 @@
-"""Modality: how one kind of input is taken apart, masked, kept valid, and put into words."""
+"""Modality: how one kind of input is encoded, taken apart, masked, kept valid, and put into words."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import pandas as pd
 import torch
 from torch import Tensor
 
 from classifier.registry import Registry
-from classifier.schema import Schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from classifier.schema import Relation, Schema
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,91 @@ class Modality(ABC):
     """
 
     schema: Schema
+
+    #: Whether an input can change by a little, so that gradients with respect to it mean something.
+    continuous: ClassVar[bool] = True
+    #: Whether a player means the same in every input, as a feature does and the third word of a text does not.
+    aligned: ClassVar[bool] = True
+    #: Type of an input's elements.
+    dtype: ClassVar[torch.dtype] = torch.float32
+
+    @staticmethod
+    @abstractmethod
+    def read(path: Path) -> tuple[pd.DataFrame, str]:
+        """Read cases from files.
+
+        Args:
+            path: The file or folder.
+
+        Returns:
+            One row a case, and the SHA-256 of what was read.
+
+        Raises:
+            DataError: If the files cannot be read.
+        """
+
+    @staticmethod
+    def tidy(inputs: pd.DataFrame, stated: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+        """The input columns as `infer` and `encode` want them.
+
+        Args:
+            inputs: The columns as they were read.
+            stated: For a feature, the fields of `Feature` that are stated.
+        """
+        return inputs
+
+    @staticmethod
+    @abstractmethod
+    def infer(
+        inputs: pd.DataFrame, *, stated: Mapping[str, Mapping[str, Any]], relations: Sequence[Relation], size: tuple[int, ...]
+    ) -> Schema:
+        """What the inputs are, as far as it shows.
+
+        Args:
+            inputs: The columns that are inputs, one row a case.
+            stated: For a feature, the fields of `Feature` that are stated rather than inferred.
+            relations: Relations that every valid input keeps.
+            size: The stated size of an input; empty where it is to be inferred.
+
+        Raises:
+            DataError: If they are not such inputs.
+        """
+
+    def describe(self, inputs: pd.DataFrame, labels: Tensor) -> Mapping[str, Any]:
+        """What was found in the cases and done about it: fields of `Cleaning`.
+
+        Args:
+            inputs: The columns that are inputs, one row a case.
+            labels: Class of each case ``(N,)``.
+        """
+        return {}
+
+    @abstractmethod
+    def encode(self, frame: pd.DataFrame) -> Tensor:
+        """Turn cases into inputs ``(N, *S)``; see :meth:`Schema.encode`."""
+
+    @abstractmethod
+    def decode(self, x: Tensor) -> pd.DataFrame:
+        """Turn inputs ``(N, *S)`` back into cases; see :meth:`Schema.decode`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input ``*S``: the features' columns are its last axis, unless a modality says otherwise."""
+        return (*self.schema.size, len(self.schema.columns))
+
+    def lay(self, columns: Tensor) -> Tensor:
+        """One value a column of the features ``(D,)``, laid over an input ``(*S)``."""
+        return columns.expand(self.shape)
+
+    @property
+    def movable(self) -> tuple[Tensor, Tensor]:
+        """Whether each element may fall, and whether it may rise ``(*S)``, bool."""
+        schema = self.schema
+        fall, rise = (torch.ones(len(schema.columns), dtype=torch.bool) for _ in range(2))
+        for feature in schema.features:
+            fall[schema.groups[feature.name]] = feature.mutable and feature.direction != "increase"
+            rise[schema.groups[feature.name]] = feature.mutable and feature.direction != "decrease"
+        return self.lay(fall), self.lay(rise)
 
     @property
     @abstractmethod
@@ -37,6 +129,10 @@ class Modality(ABC):
         low, high = self.schema.bounds
         middle = (low + high) / 2
         return torch.where(middle.isfinite(), middle, torch.zeros_like(middle))
+
+    def typical(self, x: Tensor) -> Tensor:
+        """What other inputs are compared with ``(*S)``: the mean of inputs ``(N, *S)``."""
+        return x.mean(0)
 
     def gather(self, values: Tensor) -> Tensor:
         """Sum values of elements to players.

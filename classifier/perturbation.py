@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from classifier.errors import ConfigurationError
+from classifier.modality import modality_of
 from classifier.schema import Schema
 
 Norm = Literal["Linf", "L2"]
@@ -59,12 +60,8 @@ class PerturbationSet:
         lower = torch.minimum(low.expand_as(x), x)
         upper = torch.maximum(high.expand_as(x), x)
         if constrained:
-            for feature in schema.features:
-                columns = schema.groups[feature.name]
-                if not feature.mutable or feature.direction == "increase":
-                    lower[..., columns] = x[..., columns]
-                if not feature.mutable or feature.direction == "decrease":
-                    upper[..., columns] = x[..., columns]
+            fall, rise = (move.to(x.device) for move in modality_of(schema).movable)
+            lower, upper = torch.where(fall, lower, x), torch.where(rise, upper, x)
         return cls(x, lower, upper, schema.scale.to(x), eps, norm)
 
     def __getitem__(self, rows: Tensor) -> PerturbationSet:

@@ -1,4 +1,4 @@
-"""Schema: what the inputs of a classifier mean, and how a table becomes a tensor and back."""
+"""Schema: what the inputs of a classifier mean."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from functools import cached_property
 from math import isfinite
 from typing import Any, Literal, get_args
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from classifier.errors import ConfigurationError, DataError, did_you_mean
+from classifier.errors import ConfigurationError, did_you_mean
+from classifier.modality import modality_of
 
-Kind = Literal["continuous", "integer", "binary", "categorical"]
+Kind = Literal["continuous", "integer", "binary", "categorical", "text"]
 Direction = Literal["any", "increase", "decrease"]
 Encoding = Literal["unit", "natural"]
 Sense = Literal["<=", "=="]
@@ -29,10 +28,11 @@ class Feature:
 
     Args:
         name: The column's name.
-        kind: A number (``"continuous"``, ``"integer"``), one of two values, or one of several.
+        kind: A number (``"continuous"``, ``"integer"``), one of two values, one of several, or a ``"text"``.
         low: Smallest value, in natural units.
         high: Largest value, in natural units.
-        categories: The values of a categorical feature, or the two of a binary one that is not 0 and 1.
+        categories: The values of a categorical feature, the two of a binary one that is not 0 and 1, or the
+            vocabulary of a text.
         scale: The unit of change of a number that has no bounds.
         mutable: Whether the person concerned could change it.
         direction: Which way it can change.
@@ -40,6 +40,7 @@ class Feature:
         expected_effect: Which way the domain says that it moves the event.
         unit: Natural unit, ``"months"``.
         fill: The value that stands for a missing one; ``None`` refuses missing values.
+        unknown: The category that stands for one that is not among `categories`; ``None`` refuses it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Feature:
     expected_effect: Effect | None = None
     unit: str = ""
     fill: float | str | None = None
+    unknown: str | None = None
 
     def __post_init__(self) -> None:
         _require_one_of(f"the kind of feature {self.name!r}", self.kind, Kind)
@@ -68,6 +70,11 @@ class Feature:
             raise ConfigurationError(f"feature {self.name!r} is binary and needs 2 categories or none, got {len(self.categories)}")
         if len(set(self.categories)) != len(self.categories):
             raise ConfigurationError(f"feature {self.name!r} names a category twice")
+        if self.unknown is not None and self.unknown not in self.categories:
+            raise ConfigurationError(
+                f"feature {self.name!r} takes unknown values for {self.unknown!r}, which is none of its categories",
+                remedy=did_you_mean(self.unknown, self.categories),
+            )
         if (self.low is None) != (self.high is None):
             raise ConfigurationError(f"feature {self.name!r} needs both low and high, or neither")
         if self.low is not None and self.high is not None and not (isfinite(self.low) and isfinite(self.high) and self.low < self.high):
@@ -116,20 +123,27 @@ class Schema:
     """What the inputs mean, and how they are encoded.
 
     Args:
-        modality: ``"tabular"``; each modality is one file in ``classifier/modalities``.
-        features: The features, in the order of the encoded columns.
+        modality: ``"tabular"``, ``"image"``, ``"text"``, ``"sequence"`` or ``"graph"``; each is one file in
+            ``classifier/modalities``.
+        features: The features, in the order of the encoded columns: of a table its columns, of an image its
+            channels, of a series what is measured at each step, of a graph what is known of each node.
         relations: Relations between features that every valid row keeps.
         encoding: ``"unit"`` scales numbers by their bounds to [0, 1]; ``"natural"`` leaves them in
             natural units, as a classifier brought from elsewhere may want. Categories are one-hot in both.
+        size: How often the features repeat in one input: ``(height, width)`` of an image, ``(steps,)`` of a
+            series, ``(tokens,)`` of a text, ``(nodes,)`` of a graph; empty for a table.
     """
 
     modality: str
     features: tuple[Feature, ...]
     relations: tuple[Relation, ...] = ()
     encoding: Encoding = "unit"
+    size: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _require_one_of("the encoding of a schema", self.encoding, Encoding)
+        if any(extent < 1 for extent in self.size):
+            raise ConfigurationError(f"the size of an input must be at least 1 along each axis, got {self.size}")
         names = [feature.name for feature in self.features]
         if not names:
             raise ConfigurationError("a schema needs at least one feature")
@@ -177,15 +191,9 @@ class Schema:
         )
 
     @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one encoded input."""
-        return (len(self.columns),)
-
-    @cached_property
-    def bounds(self) -> tuple[Tensor, Tensor]:
+    def column_bounds(self) -> tuple[Tensor, Tensor]:
         """Lowest and highest value of each encoded column ``(D,)``; infinite where there is none."""
-        low = torch.zeros(self.shape)
-        high = torch.ones(self.shape)
+        low, high = torch.zeros(len(self.columns)), torch.ones(len(self.columns))
         if self.encoding == "natural":
             for feature in self.features:
                 if feature.numeric:
@@ -195,101 +203,61 @@ class Schema:
         return low, high
 
     @cached_property
-    def scale(self) -> Tensor:
+    def column_scale(self) -> Tensor:
         """How far an encoded column moves for one unit of change ``(D,)``.
 
         A unit of change is a feature's range, or its `scale` where it has no bounds, so that a
         perturbation of size eps means the same fraction for every feature.
         """
-        scale = torch.ones(self.shape)
+        scale = torch.ones(len(self.columns))
         if self.encoding == "natural":
             for feature in self.features:
                 if feature.numeric:
                     scale[self.groups[feature.name]] = feature.span
         return scale
 
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one encoded input ``*S``."""
+        return modality_of(self).shape
+
+    @cached_property
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Lowest and highest value of each element ``(*S)``; infinite where there is none."""
+        low, high = self.column_bounds
+        return modality_of(self).lay(low), modality_of(self).lay(high)
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """How far an element moves for one unit of change ``(*S)``."""
+        return modality_of(self).lay(self.column_scale)
+
     def encode(self, frame: pd.DataFrame) -> Tensor:
-        """Turn a table in natural units into inputs.
+        """Turn cases in natural units into inputs.
 
         Args:
-            frame: A column for each feature; others are ignored.
+            frame: One row a case; of a table a column for each feature, else one column that holds the
+                whole input. Other columns are ignored.
 
         Returns:
-            Encoded inputs ``(N, D)``, float32.
+            Encoded inputs ``(N, *S)``.
 
         Raises:
             DataError: If a column is absent, a value is missing and has no `fill`, a category is
                 unknown, or a number is not finite.
         """
-        for name in self.names:
-            if name not in frame.columns:
-                raise DataError(f"the table has no column {name!r}", remedy=did_you_mean(name, map(str, frame.columns)))
-        encoded = np.empty((len(frame), *self.shape), dtype=np.float32)
-        for feature in self.features:
-            encoded[:, self.groups[feature.name]] = _encode_column(feature, frame[feature.name], self.encoding)
-        return torch.from_numpy(encoded)
+        return modality_of(self).encode(frame)
 
     def decode(self, x: Tensor) -> pd.DataFrame:
-        """Turn inputs back into a table in natural units.
+        """Turn inputs back into cases in natural units.
 
         Args:
-            x: Encoded inputs ``(N, D)``.
+            x: Encoded inputs ``(N, *S)``.
         """
-        values = x.detach().cpu().double().numpy()
-        return pd.DataFrame({f.name: _decode_column(f, values[:, self.groups[f.name]], self.encoding) for f in self.features})
-
-
-def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
-    """A column of categories as strings; whole numbers, as codes are, without a decimal point. Missing values stay."""
-    return column.map(lambda value: str(int(value)) if isinstance(value, float) and value.is_integer() else str(value), na_action="ignore")
+        return modality_of(self).decode(x)
 
 
 def _require_one_of(what: str, value: str, allowed: Any) -> None:
     # Dataclasses do not check their literals, and a misspelt direction would constrain nothing.
     if value not in get_args(allowed):
         raise ConfigurationError(f"{what} is {value!r}", remedy=did_you_mean(value, get_args(allowed)))
-
-
-def _encode_column(feature: Feature, column: pd.Series[Any], encoding: Encoding) -> NDArray[Any]:
-    absent = column.isna()
-    if absent.any():
-        if feature.fill is None:
-            raise DataError(
-                f"column {feature.name!r} lacks a value in {int(absent.sum())} of {len(column)} rows, "
-                f"first in row {column.index[int(absent.to_numpy().argmax())]}",
-                remedy="fill it, drop those rows, or give the feature a fill value",
-            )
-        column = column.astype(object).where(~absent, feature.fill)
-    if feature.categories:
-        codes = pd.Index(feature.categories, dtype=object).get_indexer(pd.Index(as_text(column), dtype=object))
-        if (codes < 0).any():
-            first = int((codes < 0).argmax())
-            value = str(column.iloc[first])
-            raise DataError(
-                f"column {feature.name!r} has the unknown category {value!r} in row {column.index[first]}",
-                remedy=did_you_mean(value, feature.categories),
-            )
-        if feature.kind == "binary":
-            return codes[:, None].astype(np.float32)
-        return np.eye(feature.width, dtype=np.float32)[codes]
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = ~np.isfinite(numbers)
-    if wrong.any():
-        first = int(wrong.argmax())
-        raise DataError(f"column {feature.name!r} must hold finite numbers, got {str(column.iloc[first])!r} in row {column.index[first]}")
-    if encoding == "unit" and feature.low is not None:
-        numbers = (numbers - feature.low) / feature.span
-    return numbers[:, None]
-
-
-def _decode_column(feature: Feature, values: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
-    if feature.kind == "categorical":
-        return np.array(feature.categories, dtype=object)[values.argmax(axis=1)]
-    if feature.categories:
-        return np.array(feature.categories, dtype=object)[(values[:, 0] > 0.5).astype(int)]
-    scaled = encoding == "unit" and feature.low is not None
-    low, span = (feature.low or 0.0, feature.span) if scaled else (0.0, 1.0)
-    if feature.kind in ("integer", "binary"):
-        return np.round(low + span * values[:, 0])
-    # Seven digits is what float32 held of the distance from low; more would be noise of the encoding.
-    return np.array([float(f"{low + float(f'{distance:.7g}'):.15g}") for distance in span * values[:, 0]])

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from torch import Tensor
 
 from classifier.errors import DataError
 from classifier.seeds import Seed
@@ -16,19 +17,28 @@ from classifier.seeds import Seed
 Rows = NDArray[np.int64]
 
 
-def units(inputs: NDArray[np.float32], group: pd.Series[Any] | None = None) -> Rows:
+def same_rows(inputs: Tensor) -> Rows:
+    """A number for each row ``(N,)``, the same for rows that are equal in every element.
+
+    Args:
+        inputs: Encoded inputs ``(N, *S)``.
+    """
+    return np.unique(inputs.flatten(1).numpy(), axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+
+
+def units(inputs: Tensor, group: pd.Series[Any] | None = None) -> Rows:
     """Which rows must stay together: those equal in every input, and those that share a group.
 
     Args:
-        inputs: Encoded inputs ``(N, D)``.
+        inputs: Encoded inputs ``(N, *S)``.
         group: What each row belongs to ``(N,)``: a customer, a patient.
 
     Returns:
         The index of each row's unit ``(N,)``.
     """
-    same = np.unique(inputs, axis=0, return_inverse=True)[1].ravel()
+    same = same_rows(inputs)
     if group is None:
-        return same.astype(np.int64)
+        return same
     codes = pd.factorize(group, use_na_sentinel=False)[0]
     # Rows linked through a group or through equal inputs, in any chain, are one unit.
     size = codes.max() + 1

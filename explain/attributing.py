@@ -108,7 +108,7 @@ def _checked(values: object, name: str, classifier: Classifier) -> Tensor:
     wrong = ~values.isfinite()
     if wrong.any():
         raise DataError(f"{name} must be finite, got {int(wrong.sum())} values that are not", remedy="fill or drop missing values first")
-    return values.detach().float()
+    return values.detach().to(modality_of(classifier.schema).dtype)
 
 
 def _resolve_baseline(classifier: Classifier, baseline: Tensor | None) -> Tensor:

@@ -83,7 +83,7 @@ class Method(ABC):
             background: How many rows they are compared with.
         """
         if "gradient" in self.needs and not classifier.differentiable:
-            return "it needs gradients, and the classifier is a black box"
+            return f"it needs gradients, and {classifier.why_no_gradients}"
         return ""
 
 

@@ -14,6 +14,7 @@ from classifier.architectures._layers import Standardize
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset, Splits
 from classifier.errors import ModelError
+from classifier.modality import modality_of
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
 from trainer.recipe import Recipe
@@ -72,7 +73,7 @@ def train(data: Dataset | Splits, recipe: Recipe, *, device: str = "auto", progr
         weights = _class_weights(recipe, y, len(classes))
         history, best = _fit(module, x, y, splits.validation, recipe, weights, seed, progress)
     card = {
-        "baseline": x.mean(0).flatten().tolist(),
+        "baseline": modality_of(splits.train.schema).typical(x).flatten().tolist(),
         "training": {
             "recipe": asdict(recipe),
             "data": {"train": splits.train.digest, "validation": splits.validation.digest},

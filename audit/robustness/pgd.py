@@ -81,7 +81,7 @@ def attack(
         DataError: If there are no rows, a label is no class, or the classifier's answer is not finite.
     """
     if not classifier.differentiable:
-        raise NotApplicableError("the classifier is a black box, and this attack needs gradients")
+        raise NotApplicableError(f"{classifier.why_no_gradients}, and this attack needs gradients")
     if steps < 1 or restarts < 1:
         raise ConfigurationError(f"steps and restarts must be at least 1, got {steps} and {restarts}")
     if len(inputs) == 0 or len(inputs) != len(labels):

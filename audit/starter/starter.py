@@ -15,8 +15,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from classifier.cleaning import infer_feature, looks_like_row_number, tidy
-from classifier.dataset import SMALLEST_GROUP, Dataset
+from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, DataError, did_you_mean
+from classifier.grouping import SMALLEST_GROUP
 from classifier.records import write_atomically
 from classifier.tables import read_table
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
+from classifier.cleaning import constant_columns, describe_table, infer_feature, tidy_columns
+from classifier.columns import decode_column, encode_column
+from classifier.errors import DataError, did_you_mean
 from classifier.modality import MODALITIES, Modality
-from classifier.schema import Feature
+from classifier.schema import Feature, Relation, Schema
+from classifier.tables import read_table
 
 # Rounding noise over a chain of encodings, in natural units: this much, or what float32 leaves of a wide range.
 TOLERANCE = 1e-4
@@ -18,6 +27,41 @@ NOISE = 1e-6
 @MODALITIES.register
 class Tabular(Modality):
     """Rows of numbers and categories."""
+
+    @staticmethod
+    def read(path: Path) -> tuple[pd.DataFrame, str]:
+        return read_table(path)
+
+    @staticmethod
+    def tidy(inputs: pd.DataFrame, stated: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+        return tidy_columns(inputs, stated)
+
+    @staticmethod
+    def infer(
+        inputs: pd.DataFrame, *, stated: Mapping[str, Mapping[str, Any]], relations: Sequence[Relation], size: tuple[int, ...]
+    ) -> Schema:
+        constant = constant_columns(inputs)
+        features = tuple(infer_feature(inputs[column], stated.get(str(column), {})) for column in inputs.columns if column not in constant)
+        if not features:
+            raise DataError("there is no column that could be an input", remedy="a table needs one beside the target that varies")
+        return Schema("tabular", features, tuple(relations))
+
+    def describe(self, inputs: pd.DataFrame, labels: Tensor) -> Mapping[str, Any]:
+        return describe_table(inputs, self.schema, labels.numpy())
+
+    def encode(self, frame: pd.DataFrame) -> Tensor:
+        schema = self.schema
+        for name in schema.names:
+            if name not in frame.columns:
+                raise DataError(f"the table has no column {name!r}", remedy=did_you_mean(name, map(str, frame.columns)))
+        encoded = np.empty((len(frame), len(schema.columns)), dtype=np.float32)
+        for feature in schema.features:
+            encoded[:, schema.groups[feature.name]] = encode_column(feature, frame[feature.name], schema.encoding)
+        return torch.from_numpy(encoded)
+
+    def decode(self, x: Tensor) -> pd.DataFrame:
+        schema, values = self.schema, x.detach().cpu().double().numpy()
+        return pd.DataFrame({f.name: decode_column(f, values[:, schema.groups[f.name]], schema.encoding) for f in schema.features})
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -88,7 +132,7 @@ class Tabular(Modality):
         return valid
 
     def words(self, x: Tensor) -> list[dict[str, str]]:
-        frame = self.schema.decode(x)
+        frame = self.decode(x)
         for feature in self.schema.features:
             frame[feature.name] = [_word(feature, value) for value in frame[feature.name]]
         return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]

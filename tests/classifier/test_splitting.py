@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,7 +62,7 @@ def test_neither_groups_nor_equal_inputs_straddle(groups: list[int], values: st.
     n = len(groups)
     inputs = np.array(values.draw(st.lists(st.integers(0, 15), min_size=n, max_size=n)), dtype=np.float32)[:, None]
     labels = np.array(values.draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
-    together = units(inputs, pd.Series(groups))
+    together = units(torch.from_numpy(inputs), pd.Series(groups))
     cuts = cut(stratified_positions(together, labels, Seed(seed)), test=0.3, validation=0.2)
     assert sorted(np.concatenate(cuts)) == list(range(n))
     for key in (np.array(groups), inputs[:, 0]):
@@ -71,7 +72,7 @@ def test_neither_groups_nor_equal_inputs_straddle(groups: list[int], values: st.
 
 def test_a_units_chain_is_as_short_as_it_can_be() -> None:
     # Rows 0-1 share a group, 1-2 are equal, 3 is alone.
-    together = units(np.array([[0.0], [1.0], [1.0], [2.0]], dtype=np.float32), pd.Series(["a", "a", "b", "c"]))
+    together = units(torch.tensor([[0.0], [1.0], [1.0], [2.0]]), pd.Series(["a", "a", "b", "c"]))
     assert together[0] == together[1] == together[2] != together[3]
 
 

@@ -1,0 +1,84 @@
+"""Columns: how the values of one feature become numbers, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from classifier.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from classifier.schema import Encoding, Feature
+
+
+def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column of categories as strings; whole numbers, as codes are, without a decimal point. Missing values stay."""
+    return column.map(lambda value: str(int(value)) if isinstance(value, float) and value.is_integer() else str(value), na_action="ignore")
+
+
+def encode_column(feature: Feature, column: pd.Series[Any], encoding: Encoding) -> NDArray[Any]:
+    """One feature's encoded columns ``(N, width)``.
+
+    Args:
+        feature: What the values mean.
+        column: The values, in natural units ``(N,)``.
+        encoding: Whether numbers are scaled by their bounds.
+
+    Raises:
+        DataError: If a value is missing and has no `fill`, a category is unknown and none stands for it, or a
+            number is not finite.
+    """
+    absent = column.isna()
+    if absent.any():
+        if feature.fill is None:
+            raise DataError(
+                f"column {feature.name!r} lacks a value in {int(absent.sum())} of {len(column)} rows, "
+                f"first in row {column.index[int(absent.to_numpy().argmax())]}",
+                remedy="fill it, drop those rows, or give the feature a fill value",
+            )
+        column = column.astype(object).where(~absent, feature.fill)
+    if feature.categories:
+        codes = pd.Index(feature.categories, dtype=object).get_indexer(pd.Index(as_text(column), dtype=object))
+        if feature.unknown is not None:
+            codes = np.where(codes < 0, feature.categories.index(feature.unknown), codes)
+        if (codes < 0).any():
+            first = int((codes < 0).argmax())
+            value = str(column.iloc[first])
+            raise DataError(
+                f"column {feature.name!r} has the unknown category {value!r} in row {column.index[first]}",
+                remedy=did_you_mean(value, feature.categories),
+            )
+        if feature.kind == "binary":
+            return codes[:, None].astype(np.float32)
+        return np.eye(feature.width, dtype=np.float32)[codes]
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    wrong = ~np.isfinite(numbers)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise DataError(f"column {feature.name!r} must hold finite numbers, got {str(column.iloc[first])!r} in row {column.index[first]}")
+    if encoding == "unit" and feature.low is not None:
+        numbers = (numbers - feature.low) / feature.span
+    return numbers[:, None]
+
+
+def decode_column(feature: Feature, values: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
+    """The values of one feature in natural units ``(N,)``.
+
+    Args:
+        feature: What the values mean.
+        values: Its encoded columns ``(N, width)``.
+        encoding: Whether numbers were scaled by their bounds.
+    """
+    if feature.kind == "categorical":
+        return np.array(feature.categories, dtype=object)[values.argmax(axis=1)]
+    if feature.categories:
+        return np.array(feature.categories, dtype=object)[(values[:, 0] > 0.5).astype(int)]
+    scaled = encoding == "unit" and feature.low is not None
+    low, span = (feature.low or 0.0, feature.span) if scaled else (0.0, 1.0)
+    if feature.kind in ("integer", "binary"):
+        return np.round(low + span * values[:, 0])
+    # Seven digits is what float32 held of the distance from low; more would be noise of the encoding.
+    return np.array([float(f"{low + float(f'{distance:.7g}'):.15g}") for distance in span * values[:, 0]])

@@ -41,9 +41,11 @@ class RelationPart(Form):
 
 
 class DataPart(Form):
-    """``[data]``: the table, its target, and what its columns are."""
+    """``[data]``: the cases, their target, and what they are."""
 
     path: str
+    modality: Literal["tabular", "image", "text", "sequence", "graph"] = "tabular"
+    size: tuple[int, ...] = ()
     test_path: str | None = None
     validation_path: str | None = None
     group: str | None = None
@@ -113,6 +115,7 @@ class ModelPart(Form):
     hidden: tuple[int, ...] | None = None
     activation: str | None = None
     dropout: float | None = None
+    options: dict[str, Any] = {}
     training: TrainingPart = TrainingPart()
     path: str | None = None
     python: str | None = None
@@ -195,6 +198,7 @@ class Configuration(Form):
             hidden=model.hidden,
             activation=model.activation,
             dropout=model.dropout,
+            options=model.options,
             epochs=training.epochs,
             learning_rate=training.learning_rate,
             batch_size=training.batch_size,
@@ -249,6 +253,8 @@ class Configuration(Form):
             relations=[Relation(part.weights, part.sense, part.value) for part in data.relations],
             schema=schema,
             classes=classes,
+            modality=data.modality,
+            size=data.size,
         )
 
     def _brought(self, folder: Path) -> Classifier | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field, fields
 from math import inf
-from typing import Literal
+from typing import Any, Literal
 
 from classifier.architecture import ARCHITECTURES, Architecture
-from classifier.errors import ConfigurationError
+from classifier.errors import ConfigurationError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Recipe:
         hidden: Width of each hidden layer; ``None`` leaves it to the architecture, as do the next two.
         activation: What stands between layers.
         dropout: Share of hidden units left out at each step.
+        options: Other options of the architecture, by name.
         epochs: Passes over the training rows, at most.
         learning_rate: Step size of Adam.
         batch_size: Rows a step.
@@ -34,6 +36,7 @@ class Recipe:
     hidden: tuple[int, ...] | None = None
     activation: str | None = None
     dropout: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
     epochs: int = 100
     learning_rate: float = 1e-3
     batch_size: int = 64
@@ -61,10 +64,11 @@ class Recipe:
         Raises:
             ConfigurationError: If there is no such architecture, or it has no such option.
         """
-        options = {name: getattr(self, name) for name in ("hidden", "activation", "dropout") if getattr(self, name) is not None}
+        common = {name: getattr(self, name) for name in ("hidden", "activation", "dropout") if getattr(self, name) is not None}
         architecture = ARCHITECTURES[self.architecture]
         # Every architecture is a dataclass of its options.
-        unknown = set(options) - {field.name for field in fields(architecture)}
-        if unknown:
-            raise ConfigurationError(f"the architecture {self.architecture!r} has no option {sorted(unknown)[0]!r}", remedy="leave it out")
-        return architecture(**options)
+        known = [option.name for option in fields(architecture)]
+        for name in (*common, *self.options):
+            if name not in known:
+                raise ConfigurationError(f"the architecture {self.architecture!r} has no option {name!r}", remedy=did_you_mean(name, known))
+        return architecture(**common, **self.options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -17,16 +18,22 @@ def train_from_file(
 ) -> None:
     """Train a classifier, print its loss as it falls, and save it with its pictures.
 
+    A run that was stopped goes on where it was. Under torchrun each process takes its share of every batch:
+
+    torchrun --nproc-per-node 2 -m assay train audit.toml
+
     Example: assay train examples/moons/audit.toml --output /tmp/moons
     """
     from audit.configuration import Configuration
+    from classifier.architectures._terms import AdditiveNetwork
     from classifier.classifier import DOCUMENT
     from classifier.errors import ConfigurationError
     from classifier.records import require_replaceable
     from classifier.statistics import proportion
+    from explain.figures.curves import draw_curves
     from explain.figures.decision_boundary import draw_decision_boundary
     from explain.figures.training_curves import draw_training_curves
-    from trainer import Epoch
+    from trainer import Epoch, train
 
     settings = Configuration.read(configuration)
     recipe = settings.recipe()
@@ -40,16 +47,25 @@ def train_from_file(
         if epoch.number == 1 or epoch.number % every == 0:
             typer.echo(str(epoch))
 
-    classifier = settings.classifier(splits, configuration.parent, progress=False if quiet else tell)
+    state = output.with_name(f"{output.name}.checkpoint")
+    if state.exists() and not quiet:
+        typer.echo(f"going on from {state}, if it is of this run")
+    classifier = train(splits, recipe, progress=False if quiet else tell, checkpoint=state)
+    if int(os.environ.get("RANK", "0")) > 0:
+        return  # the first of the processes writes for all
     classifier.save(output)
     right = (classifier.predict(splits.test.inputs) == splits.test.labels).numpy()
     record = classifier.card["training"]
-    typer.echo(f"kept the weights of epoch {record['best_epoch']}, where the validation loss was lowest")
+    for note in record["notes"]:
+        typer.echo(note)
+    typer.echo(f"kept the weights of epoch {record['best_epoch']} of {len(record['loss']['train'])}")
     typer.echo(f"accuracy on the test rows: {proportion('accuracy', right)}")
     typer.echo(f"saved {output}, digest {classifier.digest}")
-    pictures = {"loss": draw_training_curves(record["loss"]["train"], record["loss"]["validation"], chosen=record["best_epoch"])}
+    pictures = {"loss": draw_training_curves(record["loss"]["train"], record["loss"]["validation"], chosen=record["best_epoch"]).figure}
     if len(classifier.schema.columns) == 2 == len(classifier.schema.features):
-        pictures["boundary"] = draw_decision_boundary(classifier, splits.test.inputs, splits.test.labels)
-    for name, ax in pictures.items():
-        ax.figure.savefig(output / f"{name}.png", dpi=150)  # type: ignore[union-attr]  # axes of a figure have one
+        pictures["boundary"] = draw_decision_boundary(classifier, splits.test.inputs, splits.test.labels).figure
+    if isinstance(classifier.module, AdditiveNetwork):
+        pictures["curves"] = draw_curves(classifier, splits.train)
+    for name, figure in pictures.items():
+        figure.savefig(output / f"{name}.png", dpi=150)  # type: ignore[union-attr]  # a new figure is no part of another
         typer.echo(f"drew {output / f'{name}.png'}")

@@ -33,7 +33,7 @@ class Identity:
         event: The class that is predicted, of two.
         favourable: The class that the person concerned wants.
         threshold: Probability from which the event is presumed.
-        features: How many features it takes.
+        features: How many features it takes; of an image, a series, a text or a graph, at all places together.
         data: Digest of each part of the data, by its name.
         rows: Rows of each part.
         independence: How it is known that the test rows were not learned from.

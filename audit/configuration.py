@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from audit.brought import KINDS, BroughtPart, read_schema
 from audit.policy import Policy
 from audit.subject import Decision, Subject
 from audit.toml_files import Form, read_toml
-from classifier.adapters.sklearn import from_sklearn
+from classifier.adapters.predictions import read_predictions
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset, Splits
 from classifier.errors import ConfigurationError
-from classifier.schema import Relation
-from trainer import Epoch, Recipe, train
+from classifier.schema import Encoding, Relation, Schema
+from classifier.subwords import read_tokenizer
+from trainer import Epoch, Private, Recipe, Robust, train
 
 Profile = Literal["quick", "standard", "thorough"]
 
@@ -40,12 +40,23 @@ class RelationPart(Form):
     value: float
 
 
+class SeriesPart(Form):
+    """``series``: of a table with a row for each step, the columns that tell the series and the time."""
+
+    id: str
+    time: str
+
+
 class DataPart(Form):
     """``[data]``: the cases, their target, and what they are."""
 
     path: str
     modality: Literal["tabular", "image", "text", "sequence", "graph"] = "tabular"
     size: tuple[int, ...] = ()
+    encoding: Encoding | None = None
+    schema_path: Annotated[str | None, Field(alias="schema")] = None
+    series: SeriesPart | None = None
+    tokenizer: str | None = None
     test_path: str | None = None
     validation_path: str | None = None
     group: str | None = None
@@ -66,6 +77,12 @@ class DataPart(Form):
     def _consistent(self) -> DataPart:
         if self.validation_path and not self.test_path:
             raise ValueError("has validation_path, which needs test_path too")
+        if self.series and self.modality != "sequence":
+            raise ValueError('has series, which needs modality = "sequence" too')
+        if self.tokenizer and self.modality != "text":
+            raise ValueError('has a tokenizer, which needs modality = "text" too')
+        if self.schema_path is not None and (self.encoding or self.features or self.relations or self.size or self.immutable):
+            raise ValueError("has a schema, which says what encoding, features, relations, size and immutable say; leave those out")
         return self
 
 
@@ -97,18 +114,31 @@ class DecisionPart(Form):
 
 
 class TrainingPart(Form):
-    """``[model.training]``: see `trainer.Recipe`."""
+    """``[model.training]``: see `trainer.Recipe`, whose fields and defaults these are."""
 
     epochs: int = 100
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = 1e-3
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    warmup: float = 0.0
     batch_size: int = 64
+    accumulate: int = 1
     weight_decay: float = 0.0
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
     patience: int | None = 10
     early_stopping: bool = True
     class_weights: Literal["auto", "balanced", "none"] = "auto"
+    robust: Robust | None = None
+    private: Private | None = None
+    prune: float = 0.0
+    quantise: int | None = None
+    calibration: Literal["none", "temperature", "bias_corrected", "isotonic"] = "none"
 
 
-class ModelPart(Form):
+class ModelPart(BroughtPart):
     """``[model]``: an architecture to train, or a classifier that is brought."""
 
     architecture: str | None = None
@@ -117,13 +147,11 @@ class ModelPart(Form):
     dropout: float | None = None
     options: dict[str, Any] = {}
     training: TrainingPart = TrainingPart()
-    path: str | None = None
-    python: str | None = None
 
     @model_validator(mode="after")
     def _one(self) -> ModelPart:
-        if sum(value is not None for value in (self.architecture, self.path, self.python)) != 1:
-            raise ValueError("needs one of architecture (to train one), path (a saved classifier) and python (module:factory)")
+        if sum(getattr(self, kind) is not None for kind in ("architecture", *KINDS)) != 1:
+            raise ValueError(f"needs one of architecture (to train one) and, to bring one, {', '.join(KINDS)}")
         return self
 
 
@@ -171,17 +199,19 @@ class Configuration(Form):
         Args:
             folder: Where the configuration lies; its paths start there.
         """
-        data, brought = self.data, self._brought(folder)
-        whole = self._read(folder / data.path, brought.schema if brought else None, brought.classes if brought else None)
+        data, brought = self.data, self._with_own_schema(folder)
+        schema = brought.schema if brought else read_schema(folder / data.schema_path) if data.schema_path else None
+        whole = self._read(folder, data.path, schema, brought.classes if brought else None)
+        if data.test_path is None and self.model.kind is not None:
+            # A classifier that is brought may have learned from any of these rows.
+            return Splits(whole, whole, whole, independence="unknown")
         if data.test_path is None:
-            splits = whole.split(
+            return whole.split(
                 test=data.test_share, validation=data.validation_share, seed=self.audit.seed, group=data.group, time=data.time
             )
-            # A classifier that is brought may have learned from any of these rows.
-            return splits if self.model.architecture else Splits(whole, whole, whole, independence="unknown")
-        test = self._read(folder / data.test_path, whole.schema, whole.classes)
+        test = self._read(folder, data.test_path, whole.schema, whole.classes)
         if data.validation_path is not None:
-            validation = self._read(folder / data.validation_path, whole.schema, whole.classes)
+            validation = self._read(folder, data.validation_path, whole.schema, whole.classes)
             return Splits(whole, validation, test, independence="given")
         parts = whole.split(
             test=data.validation_share, validation=data.validation_share, seed=self.audit.seed, group=data.group, time=data.time
@@ -193,19 +223,15 @@ class Configuration(Form):
         model, training = self.model, self.model.training
         if model.architecture is None:
             return None
+        stated = {name: getattr(training, name) for name in type(training).model_fields if name != "early_stopping"}
         return Recipe(
             model.architecture,
             hidden=model.hidden,
             activation=model.activation,
             dropout=model.dropout,
             options=model.options,
-            epochs=training.epochs,
-            learning_rate=training.learning_rate,
-            batch_size=training.batch_size,
-            weight_decay=training.weight_decay,
-            patience=training.patience if training.early_stopping else None,
-            class_weights=training.class_weights,
             seed=self.audit.seed,
+            **{**stated, "patience": training.patience if training.early_stopping else None},
         )
 
     def classifier(self, splits: Splits, folder: Path, *, progress: bool | Callable[[Epoch], None] = True) -> Classifier:
@@ -213,19 +239,20 @@ class Configuration(Form):
         recipe = self.recipe()
         if recipe is not None:
             return train(splits, recipe, progress=progress)
-        made = self._brought(folder) or self._made()
-        if isinstance(made, Classifier):
-            return made
-        if hasattr(made, "predict_proba"):
-            return from_sklearn(lambda: made, schema=splits.test.schema, classes=splits.test.classes)
-        return Classifier.wrap(made, schema=splits.test.schema, classes=splits.test.classes)
+        if self.model.predictions is not None:
+            raise ConfigurationError("there are predictions alone, and this asks the classifier itself", remedy="bring the classifier")
+        return self._with_own_schema(folder) or self.model.of_schema(folder, splits.test.schema, splits.test.classes)
 
-    def subject(self, splits: Splits, classifier: Classifier) -> Subject:
-        """What is audited."""
+    def subject(self, splits: Splits, classifier: Classifier | None, folder: Path) -> Subject:
+        """What is audited: the classifier, or the predictions that were brought in its place."""
         known = splits.independence != "unknown"
+        model, predictions = self.model, None
+        if model.predictions is not None:
+            predictions = read_predictions(folder / model.predictions, splits.test, columns=model.columns, case=model.id)
         return Subject(
             splits.test,
             classifier=classifier,
+            predictions=predictions,
             training=splits.train if known else None,
             validation=splits.validation if known else None,
             recipe=self.recipe(),
@@ -235,11 +262,18 @@ class Configuration(Form):
             declarations=self.declarations,
         )
 
-    def _read(self, path: Path, schema: Any, classes: tuple[str, ...] | None) -> Dataset:
-        data = self.data
+    def _read(self, folder: Path, file: str, schema: Schema | None, classes: tuple[str, ...] | None) -> Dataset:
+        data, path = self.data, folder / file
         features = {name: dict(fields) for name, fields in data.features.items()}
+        if data.tokenizer is not None:
+            features.setdefault("text", {})["tokenizer"] = read_tokenizer(folder / data.tokenizer)
         for name in data.immutable:
             features.setdefault(name, {}).setdefault("mutable", False)
+        drop = (*data.drop, *(column for column in (data.group, data.time) if column and column not in data.drop))
+        if self.model.predictions is not None and data.modality == "tabular":
+            protected = tuple(column for column in data.protected if column not in data.protected_inputs)
+            drop, inputs = self.model.beside_predictions(path, data.target, drop, protected)
+            schema = schema if inputs or schema is not None else Schema("tabular", ())
         return Dataset.read(
             path,
             target=data.target,
@@ -247,7 +281,7 @@ class Configuration(Form):
             favourable=self.decision.favourable,
             protected=data.protected,
             protected_inputs=tuple(data.protected_inputs),
-            drop=(*data.drop, *(column for column in (data.group, data.time) if column and column not in data.drop)),
+            drop=drop,
             cuts=data.cuts,
             features=features,
             relations=[Relation(part.weights, part.sense, part.value) for part in data.relations],
@@ -255,28 +289,16 @@ class Configuration(Form):
             classes=classes,
             modality=data.modality,
             size=data.size,
+            encoding=data.encoding or self.model.encoding(data.modality),
+            series=(data.series.id, data.series.time) if data.series else None,
         )
 
-    def _brought(self, folder: Path) -> Classifier | None:
+    def _with_own_schema(self, folder: Path) -> Classifier | None:
         """The classifier, where it comes with a schema of its own."""
-        if self.model.path is not None:
-            return Classifier.load(folder / self.model.path)
-        made = self._made() if self.model.python is not None else None
-        return made if isinstance(made, Classifier) else None
-
-    def _made(self) -> Any:
-        """What the factory that the user named returns: a classifier, a module, an estimator, or a function."""
-        return _make(str(self.model.python))
-
-
-@cache
-def _make(python: str) -> Any:
-    module_name, _, name = python.partition(":")
-    try:
-        factory = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(
-            f"[model] python = {python!r} cannot be imported: {error}",
-            remedy='give "module:factory", and run where that module can be imported',
-        ) from error
-    return factory()
+        found = self.model.with_own_schema(folder, self.data.size)
+        stated = [name for name in ("encoding", "schema_path", "tokenizer") if getattr(self.data, name)]
+        if found is not None and stated:
+            raise ConfigurationError(
+                f"the classifier has a schema of its own, and [data] states {stated[0].removesuffix('_path')}", remedy="leave that out"
+            )
+        return found

@@ -85,20 +85,21 @@ def audit_configuration(
     choose_checks(only, skip, configuration.checks, configuration.audit.profile)
     folder = output.resolve() if output is not None else Path("reports") / configuration.audit.name
     require_replaceable(folder, RECORD)
-    # A missing key is found before any work is done. Whether a factory makes something with weights shows when it has.
-    made = configuration.model.python is not None
+    # A missing key is found before any work is done. Whether what is brought has weights to seal shows when it is there.
+    made = configuration.model.kind not in (None, "path", "huggingface")
     recipients, identities = ((), []) if made else _recipients(configuration, path.parent)
     draft = folder.with_name(f".{folder.name}.partial")
     splits = configuration.read_splits(path.parent)
     clock.lap("read")
-    classifier = configuration.classifier(splits, path.parent, progress=progress)
-    if made and classifier.module is not None:
+    alone = configuration.model.predictions is not None
+    classifier = None if alone else configuration.classifier(splits, path.parent, progress=progress)
+    if made and classifier is not None and classifier.module is not None:
         recipients, identities = _recipients(configuration, path.parent)
     clock.lap("train")
     with explain_storage_errors(folder):
         durations: dict[str, float] = {}
         audit = run(
-            configuration.subject(splits, classifier),
+            configuration.subject(splits, classifier, path.parent),
             policy,
             name=configuration.audit.name,
             profile=configuration.audit.profile,
@@ -146,9 +147,9 @@ def _recipients(configuration: Configuration, base: Path) -> tuple[tuple[str, ..
     return recipients, [identity for identity in identities if identity.recipient in recipients]
 
 
-def _seal(classifier: Classifier, draft: Path, recipients: tuple[str, ...], identities: list[Identity]) -> dict[str, Any] | None:
+def _seal(classifier: Classifier | None, draft: Path, recipients: tuple[str, ...], identities: list[Identity]) -> dict[str, Any] | None:
     """Encrypt the classifier, and open it again where that can be done."""
-    if classifier.module is None:
+    if classifier is None or classifier.module is None:
         return None
     seal(classifier, draft / SEALED, recipients=recipients)
     opened = bool(identities) and classifier.description.architecture is not None
@@ -166,10 +167,10 @@ def _copy_inputs(configuration: Configuration, path: Path, draft: Path) -> None:
         write_atomically(draft / "policy.toml", (path.parent / configuration.policy.path).read_bytes())
 
 
-def _hardware(classifier: Classifier) -> dict[str, str | int | None]:
+def _hardware(classifier: Classifier | None) -> dict[str, str | int | None]:
     return {
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "system": platform.system(),
-        "device": str(classifier.device),
+        "device": str(classifier.device) if classifier is not None else None,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from audit.check import metric_names
-from audit.configuration import Configuration
+from audit.configuration import Configuration, ModelPart
 from audit.runner import choose_checks
 from audit.subject import Subject
 from classifier.classifier import Classifier
@@ -38,14 +38,16 @@ def preview_configuration(path: Path) -> str:
     if test.protected:
         lines += [*_groups(splits), ""]
     classifier, training = _stand_in(configuration, splits, path.parent)
-    subject = configuration.subject(splits, classifier)
-    seconds = training
+    subject = configuration.subject(splits, classifier, path.parent)
+    if configuration.recipe() is None:
+        lines += [*_model(configuration.model, subject), ""]
+    seconds, a_row = training, _seconds_a_row(subject)
     lines.append("Checks")
     for check in checks:
         lacking = [reason for reason in (subject.lacks(need) for need in sorted(check.needs)) if reason]
         lines.append(f"  {check.id:<26}{'not run: ' + lacking[0] if lacking else 'runs'}")
         if not lacking:
-            seconds += check.forward_rows(len(test)) * _seconds_a_row(subject)
+            seconds += check.forward_rows(len(test)) * a_row
     if policy is not None:
         unset = [rule.id for rule in policy.rule if rule.limit == "unset"]
         lines += ["", f"Policy {policy.policy.id}: {len(policy.rule)} rules, {len(policy.waiver)} waivers"]
@@ -54,9 +56,11 @@ def preview_configuration(path: Path) -> str:
     return "\n".join([*lines, "", f"It will take about {_duration(seconds + 10)}, most of it on {mostly}."])
 
 
-def _stand_in(configuration: Configuration, splits: Splits, folder: Path) -> tuple[Classifier, float]:
+def _stand_in(configuration: Configuration, splits: Splits, folder: Path) -> tuple[Classifier | None, float]:
     """The classifier, or one trained for a moment in its place, and the seconds that all training takes at most."""
     recipe = configuration.recipe()
+    if configuration.model.predictions is not None:
+        return None, 0.0
     if recipe is None:
         return configuration.classifier(splits, folder, progress=False), 0.0
     clock = [0.0]
@@ -67,7 +71,28 @@ def _stand_in(configuration: Configuration, splits: Splits, folder: Path) -> tup
     return classifier, (fixed + (five - fixed) / 4 * recipe.epochs) * _TRAININGS
 
 
+def _model(model: ModelPart, subject: Subject) -> list[str]:
+    """What was brought, and what follows from it."""
+    lines = [f"Model: {model.kind} {getattr(model, str(model.kind))}"]
+    classifier, schema = subject.classifier, subject.test.schema
+    if classifier is None:
+        lines.append(f"  probabilities of {len(subject.test)} rows, matched by {model.id or 'their order'}")
+        unknown = "" if schema.features else ", and nothing is known of its inputs"
+        return [*lines, f"  the classifier is not at hand{unknown}: what asks it itself cannot be measured"]
+    units = "scaled to 0 and 1 by their bounds" if schema.encoding == "unit" else "in natural units"
+    lines.append(f"  takes {' x '.join(map(str, schema.shape))} {'numbers' if schema.size else 'columns'} an input, {units}")
+    own = ", ".join(model.classes or classifier.classes)
+    if model.kind in ("onnx", "exported", "xgboost", "lightgbm", "rest"):
+        lines.append(f"  outputs: {own}, unless the file names them; if their order is another one, state [model] classes")
+    lines.append("  gradients: " + (f"none, {classifier.why_no_gradients}" if classifier.why_no_gradients else "yes"))
+    return lines
+
+
 def _seconds_a_row(subject: Subject) -> float:
+    if subject.classifier is None:
+        return 0.0
+    if "rows_per_second" in subject.model.card:
+        return 1 / float(subject.model.card["rows_per_second"])
     rows = subject.test.inputs.repeat(max(1, 20_000 // len(subject.test)), *[1] * (subject.test.inputs.dim() - 1))
     started = time.monotonic()
     subject.model.logits(rows)
@@ -95,7 +120,8 @@ def _data(splits: Splits) -> list[str]:
 
 
 def _features(test: Dataset) -> list[str]:
-    lines = [f"Inputs: {len(test.schema.features)} features, {len(test.schema.columns)} columns"]
+    size = f", {' x '.join(map(str, test.schema.size))} times each" if test.schema.size else ""
+    lines = [f"Inputs: {len(test.schema.features)} features, {len(test.schema.columns)} columns{size}"]
     for feature in test.schema.features:
         domain = "unbounded" if feature.low is None else f"{feature.low:g} to {feature.high:g} {feature.unit}".rstrip()
         if feature.categories:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import math
 import platform
 import shutil
 import time
@@ -195,7 +196,7 @@ def _identify(subject: Subject, name: str) -> Identity:
         event=test.event,
         favourable=test.favourable,
         threshold=subject.decision.threshold,
-        features=len(test.schema.features),
+        features=len(test.schema.features) * math.prod(test.schema.size),
         data={part: rows.digest for part, rows in known.items()},
         rows={part: len(rows) for part, rows in known.items()},
         independence=subject.independence,

@@ -14,6 +14,9 @@ from classifier.errors import ConfigurationError
 from classifier.modality import modality_of
 from explain import Explanation, attribute
 
+# An image has 49 patches; what follows the largest says little.
+_LISTED = 25
+
 
 @dataclass(frozen=True)
 class SingleDecision:
@@ -49,17 +52,20 @@ class SingleDecision:
             f"  {explanation.method}, {unit} of {target!r}: {float(explanation.base_value[0]):+.3f} on average, "
             f"{float(explanation.value[0]):+.3f} here",
         ]
-        for index in values.abs().argsort(descending=True).tolist():
-            name = explanation.schema.names[index]
+        order = values.abs().argsort(descending=True).tolist()
+        for index in order[:_LISTED]:
+            name = explanation.modality.players[index]
             lines.append(f"  {float(values[index]):+8.3f}  {name} = {words[name]}"[:80])
+        if rest := order[_LISTED:]:
+            lines.append(f"  {float(values[rest].sum()):+8.3f}  {len(rest)} others, summed")
         exact = "exact" if explanation.exact else f"off by at most {float(explanation.completeness_error.max()):.1e}"
         return "\n".join([*lines, f"  their sum is {exact}"])
 
     def draw(self, folder: Path) -> Path:
-        """Save the waterfall of this decision; returns the file."""
+        """Save a picture of this decision, a waterfall or a heat map; returns the file."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"row-{self.row}.png"
-        self.explanation.plot("waterfall").figure.savefig(path, dpi=150)  # type: ignore[union-attr]  # axes of a figure have one
+        self.explanation.plot().figure.savefig(path, dpi=150)  # type: ignore[union-attr]  # axes of a figure have one
         return path
 
 
@@ -87,11 +93,11 @@ def explain_single(path: Path, rows: list[int], *, method: str = "auto", progres
     if absent:
         raise ConfigurationError(f"there is no row {absent[0]}", remedy=f"rows are numbered from 0 to {int(everything.ids.max())}")
     classifier = configuration.classifier(splits, path.parent, progress=progress)
-    subject = configuration.subject(splits, classifier)
+    subject = configuration.subject(splits, classifier, path.parent)
     chosen = everything[np.array([int(np.flatnonzero(everything.ids == row)[0]) for row in rows])]
     # A single row affords a background where the method compares with one.
     background = subject.background(100, configuration.audit.seed)
-    baseline = background.mean(0) if method == "integrated_gradients" else background
+    baseline = modality_of(classifier.schema).typical(background) if method == "integrated_gradients" else background
     explanation = attribute(classifier, chosen.inputs, method, baseline=baseline, seed=configuration.audit.seed)
     presumed = subject.presumed(explanation.predictions.double().numpy())
     learned = set(splits.train.ids.tolist()) if cut else set()

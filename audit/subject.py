@@ -15,9 +15,10 @@ from classifier.classifier import Classifier
 from classifier.dataset import Dataset, Independence
 from classifier.errors import ConfigurationError, ModelError
 from classifier.metric import Metric
+from classifier.modality import modality_of
 from trainer import Recipe, cross_predict
 
-Need = Literal["classifier", "gradient", "training", "recipe", "two_classes", "favourable", "protected"]
+Need = Literal["classifier", "gradient", "training", "recipe", "compression", "two_classes", "favourable", "protected"]
 Value = TypeVar("Value")
 
 _LACKS: Mapping[Need, str] = {
@@ -25,6 +26,7 @@ _LACKS: Mapping[Need, str] = {
     "gradient": "this needs gradients",
     "training": "the training data are not known",
     "recipe": "the classifier comes without the recipe that trained it",
+    "compression": "the classifier was neither pruned nor quantised",
     "two_classes": "this is asked of classifiers of two classes",
     "favourable": "no class is named as favourable",
     "protected": "no protected attribute is named",
@@ -109,6 +111,7 @@ class Subject:
             "gradient": self.classifier is not None and self.classifier.differentiable,
             "training": self.training is not None,
             "recipe": self.recipe is not None and self.training is not None and self.validation is not None,
+            "compression": self.recipe is None or bool(self.recipe.prune or self.recipe.quantise),
             "two_classes": len(self.test.classes) == 2,
             "favourable": self.test.favourable is not None,
             "protected": bool(self.test.protected),
@@ -174,10 +177,15 @@ class Subject:
         return self.remember(("cross_fitted", seed), compute)
 
     def background(self, count: int, seed: int) -> Tensor:
-        """Rows to compare with in an explanation ``(B, *S)``: some of the training rows, else of the test rows."""
+        """Rows to compare with in an explanation ``(B, *S)``: some of the training rows, else of the test rows.
+
+        Where the parts of two inputs have nothing in common, as nodes of graphs, it is the one typical input.
+        """
         rows = self.training if self.training is not None else self.test
         chosen = np.random.default_rng(seed).permutation(len(rows))[:count]
-        return rows.inputs[torch.from_numpy(np.sort(chosen))]
+        background = rows.inputs[torch.from_numpy(np.sort(chosen))]
+        modality = modality_of(rows.schema)
+        return background if modality.aligned else modality.typical(background)[None]
 
 
 def _require_probabilities(predictions: Tensor, rows: int, classes: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from classifier.architecture import ARCHITECTURES, Architecture
+from classifier.calibration import Calibration
 from classifier.chunks import in_chunks
 from classifier.errors import IntegrityError, ModelError
 from classifier.modality import MODALITIES, modality_of
@@ -35,6 +36,7 @@ class Description:
         architecture: Id in the registry of architectures; ``None`` for a module of one's own.
         options: Options of the architecture.
         card: What is told of it: training record, intended use. Not part of the digest.
+        calibration: What is done with the network's logits; ``None`` leaves them.
         version: Version of this record.
     """
 
@@ -43,7 +45,12 @@ class Description:
     architecture: str | None
     options: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
     version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.calibration is not None:
+            self.calibration.require(len(self.classes))
 
 
 class Classifier:
@@ -82,6 +89,10 @@ class Classifier:
         Raises:
             ModelError: If the model does not answer a batch with one finite logit (or probability) a class.
         """
+        if not schema.features:
+            raise ModelError(
+                "a classifier needs at least one feature", remedy="bring predictions alone as predictions, without a classifier"
+            )
         if len(classes) < 2:
             raise ModelError(f"a classifier needs at least 2 classes, got {len(classes)}")
         if len(set(map(str, classes))) < len(classes):
@@ -126,7 +137,7 @@ class Classifier:
     def why_no_gradients(self) -> str:
         """Why there are no gradients with respect to the inputs; empty where there are."""
         if self.module is None:
-            return "the classifier is a black box"
+            return str(self.card.get("why_no_gradients", "the classifier is a black box"))
         if not MODALITIES[self.schema.modality].continuous:
             return f"the inputs of a {self.schema.modality} classifier are discrete"
         return ""
@@ -151,9 +162,9 @@ class Classifier:
         """
         x = x.to(self.device)
         if x.requires_grad and torch.is_grad_enabled():
-            return self._two_sided(self._forward(x))
+            return self._answer(x)
         with torch.no_grad():
-            return in_chunks(lambda part: self._two_sided(self._forward(part)), x)
+            return in_chunks(self._answer, x)
 
     def probabilities(self, x: Tensor) -> Tensor:
         """Probability of each class ``(N, K)``."""
@@ -163,16 +174,20 @@ class Classifier:
         """The most probable class ``(N,)``."""
         return self.logits(x).argmax(1)
 
+    def calibrated(self, calibration: Calibration) -> Classifier:
+        """The same classifier with its network's logits calibrated, instead of any calibration it had."""
+        return Classifier(self._forward, replace(self.description, calibration=calibration), origin=self._origin)
+
     @property
     def digest(self) -> str:
-        """SHA-256 over schema, classes, architecture with options, and every tensor.
-
-        A black box has no tensors: its digest covers what it is called, not what it does.
-        """
+        """SHA-256 over schema, classes, architecture with options, calibration, and every tensor; a black box
+        has no tensors, and its digest covers what it is called, not what it does."""
         if self._digest is None:
             tensors = {name: [str(t.dtype), list(t.shape), sha256(_bytes(t))] for name, t in self._tensors().items()}
             document = as_record(self.description)
             content = {key: document[key] for key in ("schema", "classes", "architecture", "options")}
+            # One without a calibration keeps the digest of earlier releases.
+            content |= {"calibration": document["calibration"]} if document["calibration"] else {}
             self._digest = digest({**content, "tensors": tensors, "origin": self._origin})
         return self._digest
 
@@ -247,6 +262,10 @@ class Classifier:
     def _tensors(self) -> dict[str, Tensor]:
         return dict(self.module.state_dict()) if self.module is not None else {}
 
+    def _answer(self, x: Tensor) -> Tensor:
+        logits = self._two_sided(self._forward(x))
+        return logits if self.description.calibration is None else self.description.calibration(logits)
+
     def _two_sided(self, output: Tensor) -> Tensor:
         """A single logit z becomes (-z/2, z/2)."""
         if not isinstance(output, Tensor):
@@ -299,7 +318,7 @@ def _registered(factory: Factory | Architecture | None) -> tuple[str | None, dic
     package, _, identifier = type(factory).__module__.rpartition(".")
     if not isinstance(factory, Architecture) or package != ARCHITECTURES.package:
         return None, {}
-    return identifier, asdict(factory)
+    return identifier, asdict(factory.blueprint())
 
 
 def _tupled(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -111,6 +111,9 @@ def infer_feature(column: pd.Series[Any], overrides: Mapping[str, Any] | None = 
         else:
             # The lower median occurs in the data: it is whole where they are, and the majority of two values.
             inferred["fill"] = float(present.quantile(0.5, interpolation="lower"))
+    unknown = stated.get("unknown")
+    if unknown is not None and inferred.get("categories") and "categories" not in stated and unknown not in inferred["categories"]:
+        inferred |= {"kind": "categorical", "categories": (*inferred["categories"], unknown)}
     return Feature(name=name, **{**inferred, **stated})
 
 

@@ -54,7 +54,7 @@ def encode_column(feature: Feature, column: pd.Series[Any], encoding: Encoding) 
         if feature.kind == "binary":
             return codes[:, None].astype(np.float32)
         return np.eye(feature.width, dtype=np.float32)[codes]
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, copy=True)
     wrong = ~np.isfinite(numbers)
     if wrong.any():
         first = int(wrong.argmax())

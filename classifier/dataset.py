@@ -13,14 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classifier.cleaning import Cleaning, encode_labels, tidy_columns
+from classifier.cleaning import Cleaning
 from classifier.errors import ConfigurationError, DataError, did_you_mean
-from classifier.grouping import cut_points, group_names, require_sizes
-from classifier.modality import MODALITIES, modality_of
+from classifier.grouping import cut_points, group_names
 from classifier.records import as_record, canonical_json, sha256
-from classifier.schema import Relation, Schema
+from classifier.schema import Encoding, Relation, Schema
 from classifier.seeds import Seed
-from classifier.splitting import cut, cut_by_time, same_rows, stratified_positions, units
+from classifier.splitting import cut, cut_by_time, stratified_positions, units
+from classifier.storage import joined, take
 
 Independence = Literal["held out", "given", "unknown"]
 
@@ -73,16 +73,23 @@ class Dataset:
         classes: Sequence[str] | None = None,
         modality: str = "tabular",
         size: Sequence[int] = (),
+        encoding: Encoding = "unit",
+        series: tuple[str, str] | None = None,
     ) -> Dataset:
-        """Read cases from a file or a folder; see :meth:`from_frame` for the arguments, and ``docs/data.md`` for the formats."""
-        path = Path(path)
-        frame, digest = MODALITIES[schema.modality if schema is not None else modality].read(path)
-        dataset = cls.from_frame(
-            frame, target=target, event=event, favourable=favourable, protected=protected, protected_inputs=protected_inputs,
-            drop=drop, cuts=cuts, features=features, relations=relations, schema=schema, classes=classes, modality=modality, size=size,
-            name=path.name,
+        """Read cases from a file or a folder; see ``docs/data.md`` for the formats, and :meth:`from_frame` for all other arguments.
+
+        Args:
+            path: The file or the folder.
+            series: Of a table with a row for each step of a series, the columns that tell the series and the time.
+        """
+        from classifier.preparation import Reading, read
+
+        reading = Reading(
+            target=target, event=event, favourable=favourable, protected=tuple(protected), protected_inputs=tuple(protected_inputs),
+            drop=tuple(drop), cuts=cuts or {}, features=features or {}, relations=tuple(relations), schema=schema, classes=classes,
+            modality=modality, size=tuple(size), encoding=encoding, series=series,
         )  # fmt: skip
-        return replace(dataset, source={"name": path.name, "sha256": digest})
+        return read(Path(path), reading)
 
     @classmethod
     def from_frame(
@@ -102,6 +109,7 @@ class Dataset:
         classes: Sequence[str] | None = None,
         modality: str = "tabular",
         size: Sequence[int] = (),
+        encoding: Encoding = "unit",
         name: str = "the table",
     ) -> Dataset:
         """Make a dataset of a table.
@@ -121,75 +129,25 @@ class Dataset:
             classes: The classes there are, instead of those that occur.
             modality: What one case is: a row of numbers and categories, an image, a text, a series, a graph.
             size: Size of an input; see `Schema`. By default that of the largest.
+            encoding: How numbers are encoded, where no schema says so; see `Schema`.
             name: What to call the table in an error.
 
         Raises:
             DataError: If the data cannot be used; the message names the column and the row.
             ConfigurationError: If a column or a class is named that is not there.
         """
-        frame = frame.rename(columns=str).reset_index(drop=True)
-        twice = frame.columns[frame.columns.duplicated()]
-        if len(twice):
-            raise DataError(f"{name} has two columns {twice[0]!r}", remedy="give each column a name of its own")
-        named = (target, *protected, *protected_inputs, *drop, *(cuts or {}), *((features or {}) if modality == "tabular" else ()))
-        for column in named:
-            if column not in frame.columns:
-                raise ConfigurationError(f"{name} has no column {column!r}", remedy=did_you_mean(column, frame.columns))
-        if target in (*protected, *drop):
-            raise ConfigurationError(f"column {target!r} is the target and cannot be protected or dropped too")
-        for column in protected_inputs:
-            if column not in protected:
-                raise ConfigurationError(f"{column!r} is under protected_inputs but not under protected")
-        outside = [c for c in frame.columns if c == target or c in drop or (c in protected and c not in protected_inputs)]
-        kind = MODALITIES[schema.modality if schema is not None else modality]
-        # Nobody can change a protected attribute, unless that is stated.
-        fixed: dict[str, Any] = {"protected": True, "mutable": False}
-        stated = {
-            column: {**(fixed if column in protected else {}), **(features or {}).get(column, {})}
-            for column in (*frame.columns, *(features or {}))
-        }
-        known = tidy_columns(frame[outside], stated)
-        labelled = known[target].notna()
-        if not labelled.any():
-            raise DataError(f"the target {target!r} has no value in any of {len(frame)} rows", remedy="is it the right column?")
-        known, inputs = known[labelled], kind.tidy(frame.drop(columns=outside), stated)[labelled]
-        labels, classes = encode_labels(known[target], event, classes)
-        if favourable is not None and favourable not in classes:
-            raise ConfigurationError(f"there is no class {favourable!r}", remedy=did_you_mean(favourable, classes))
-        if schema is None:
-            schema = kind.infer(inputs, stated=stated, relations=relations, size=tuple(size))
-        encoded, indices = schema.encode(inputs), torch.from_numpy(labels)
-        numbers = inputs if modality == "tabular" else inputs.iloc[:, :0]
-        quartiles = {column: cut_points((known if column in known else numbers)[column]) for column in protected}
-        dataset = cls(
-            inputs=encoded,
-            labels=indices,
-            ids=known.index.to_numpy(dtype=np.int64),
-            schema=schema,
-            classes=classes,
-            attributes=known.drop(columns=target).reset_index(drop=True),
-            protected=tuple(protected),
-            cuts={
-                **{column: points for column, points in quartiles.items() if points},
-                **{column: tuple(sorted(map(float, points))) for column, points in (cuts or {}).items()},
-            },
-            favourable=favourable if favourable is not None else classes[0] if len(classes) == 2 else None,
-            source={"name": name},
-            cleaning=Cleaning(
-                rows_read=len(frame),
-                rows_without_target=int((~labelled).sum()),
-                duplicates=len(indices) - len(np.unique(same_rows(torch.cat([encoded.flatten(1), indices[:, None]], 1)))),
-                kinds={feature.name: feature.kind for feature in schema.features},
-                **modality_of(schema).describe(inputs, indices),
-            ),
-        )
-        for attribute in protected:
-            require_sizes(attribute, dataset.groups(attribute))
-        return dataset
+        from classifier.preparation import Reading, prepare
+
+        reading = Reading(
+            target=target, event=event, favourable=favourable, protected=tuple(protected), protected_inputs=tuple(protected_inputs),
+            drop=tuple(drop), cuts=cuts or {}, features=features or {}, relations=tuple(relations), schema=schema, classes=classes,
+            modality=modality, size=tuple(size), encoding=encoding,
+        )  # fmt: skip
+        return prepare(frame, reading, name)
 
     @classmethod
     def builtin(cls, name: str) -> Dataset:
-        """A data set that comes with Assay: ``"german-credit"``, ``"breast-cancer"`` or ``"moons"``."""
+        """A data set that comes with Assay: ``"german-credit"``, ``"breast-cancer"``, ``"digits"``, ``"moons"`` or ``"reviews-zh"``."""
         from classifier.builtin import load_builtin
 
         return load_builtin(name)
@@ -203,9 +161,8 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 over the schema, the classes, the row numbers, the inputs and the labels."""
         parts = (self.inputs.numpy(), self.labels.numpy(), self.ids)
-        return sha256(
-            canonical_json([as_record(self.schema), self.classes, *(sha256(np.ascontiguousarray(part).tobytes()) for part in parts)])
-        )
+        digests = (sha256(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data) for part in parts)
+        return sha256(canonical_json([as_record(self.schema), self.classes, *digests]))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -214,7 +171,7 @@ class Dataset:
         index = torch.from_numpy(np.arange(len(self))[rows])
         return replace(
             self,
-            inputs=self.inputs[index],
+            inputs=take(self.inputs, index),
             labels=self.labels[index],
             ids=self.ids[rows],
             attributes=self.attributes.iloc[index.numpy()].reset_index(drop=True),
@@ -226,7 +183,7 @@ class Dataset:
         order = np.argsort(np.concatenate([part.ids for part in parts]), kind="stable")
         whole = replace(
             parts[0],
-            inputs=torch.cat([part.inputs for part in parts]),
+            inputs=joined([part.inputs for part in parts]),
             labels=torch.cat([part.labels for part in parts]),
             ids=np.concatenate([part.ids for part in parts]),
             attributes=pd.concat([part.attributes for part in parts], ignore_index=True),

@@ -36,6 +36,9 @@ class Modality(ABC):
     #: Type of an input's elements.
     dtype: ClassVar[torch.dtype] = torch.float32
 
+    def __post_init__(self) -> None:  # noqa: B027  # not every kind of input has something to refuse
+        """Refuse a schema that does not describe such inputs."""
+
     @staticmethod
     @abstractmethod
     def read(path: Path) -> tuple[pd.DataFrame, str]:
@@ -123,6 +126,10 @@ class Modality(ABC):
     @abstractmethod
     def membership(self) -> Tensor:
         """The player that each element belongs to, as its index ``(*S)``, int64."""
+
+    def present(self, x: Tensor) -> Tensor:
+        """Which players each input has ``(N, P)``, bool: of a text, the tokens before its end."""
+        return torch.ones(len(x), len(self.players), dtype=torch.bool, device=x.device)
 
     def neutral(self) -> Tensor:
         """The input that says nothing, where no data tell of a better one ``(*S)``: the middle of the bounds."""

@@ -41,6 +41,7 @@ class Feature:
         unit: Natural unit, ``"months"``.
         fill: The value that stands for a missing one; ``None`` refuses missing values.
         unknown: The category that stands for one that is not among `categories`; ``None`` refuses it.
+        tokenizer: The whole ``tokenizer.json`` of a text that has its tokens from elsewhere, instead of a vocabulary.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Feature:
     unit: str = ""
     fill: float | str | None = None
     unknown: str | None = None
+    tokenizer: str = ""
 
     def __post_init__(self) -> None:
         _require_one_of(f"the kind of feature {self.name!r}", self.kind, Kind)
@@ -126,7 +128,8 @@ class Schema:
         modality: ``"tabular"``, ``"image"``, ``"text"``, ``"sequence"`` or ``"graph"``; each is one file in
             ``classifier/modalities``.
         features: The features, in the order of the encoded columns: of a table its columns, of an image its
-            channels, of a series what is measured at each step, of a graph what is known of each node.
+            channels, of a series what is measured at each step, of a graph what is known of each node. None
+            where there are predictions alone, and nothing is known of what they were made from.
         relations: Relations between features that every valid row keeps.
         encoding: ``"unit"`` scales numbers by their bounds to [0, 1]; ``"natural"`` leaves them in
             natural units, as a classifier brought from elsewhere may want. Categories are one-hot in both.
@@ -145,8 +148,6 @@ class Schema:
         if any(extent < 1 for extent in self.size):
             raise ConfigurationError(f"the size of an input must be at least 1 along each axis, got {self.size}")
         names = [feature.name for feature in self.features]
-        if not names:
-            raise ConfigurationError("a schema needs at least one feature")
         if len(set(names)) != len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise ConfigurationError(f"features must have different names, got twice: {', '.join(twice)}")
@@ -200,6 +201,9 @@ class Schema:
                     binary = feature.kind == "binary" and feature.low is None
                     low[self.groups[feature.name]] = 0.0 if binary else -torch.inf if feature.low is None else feature.low
                     high[self.groups[feature.name]] = 1.0 if binary else torch.inf if feature.high is None else feature.high
+        for feature in self.features:
+            if feature.kind == "text":
+                high[self.groups[feature.name]] = torch.inf if feature.high is None else feature.high
         return low, high
 
     @cached_property

@@ -11,8 +11,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from classifier.chunks import chunk_size
 from classifier.errors import DataError
 from classifier.seeds import Seed
+from classifier.storage import IN_MEMORY
 
 Rows = NDArray[np.int64]
 
@@ -21,9 +23,25 @@ def same_rows(inputs: Tensor) -> Rows:
     """A number for each row ``(N,)``, the same for rows that are equal in every element.
 
     Args:
-        inputs: Encoded inputs ``(N, *S)``.
+        inputs: Encoded inputs ``(N, *S)``. Rows that do not fit in memory are compared by a hash of 64 bits.
     """
-    return np.unique(inputs.flatten(1).numpy(), axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+    rows = inputs.flatten(1)
+    if rows.nbytes > IN_MEMORY:
+        return np.unique(_hashes(rows), return_inverse=True)[1].astype(np.int64)
+    return np.unique(rows.numpy(), axis=0, return_inverse=True)[1].ravel().astype(np.int64)
+
+
+def _hashes(rows: Tensor) -> NDArray[np.uint64]:
+    """A multilinear hash of each row ``(N,)``: two rows that differ share one with a chance of about 2^-62."""
+    bits = {2: np.uint16, 4: np.uint32, 8: np.uint64}[rows.element_size()]
+    factors = np.random.default_rng(0).integers(0, 2**64, rows.shape[1], dtype=np.uint64)
+    hashes = np.empty(len(rows), dtype=np.uint64)
+    size = chunk_size(tuple(rows.shape[1:]))
+    for start in range(0, len(rows), size):
+        # Adding 0 makes one pattern of bits of 0 and -0.
+        words = (rows[start : start + size].numpy() + 0).view(bits).astype(np.uint64)
+        hashes[start : start + size] = (words * factors).sum(1, dtype=np.uint64) >> np.uint64(1)
+    return hashes
 
 
 def units(inputs: Tensor, group: pd.Series[Any] | None = None) -> Rows:

@@ -34,9 +34,9 @@ def attribute(
     Args:
         classifier: What is explained.
         inputs: Encoded inputs ``(N, *S)``.
-        method: A method's id, or ``"auto"``: exact Shapley values where rows x background x 2^players is at
-            most 2^24; else integrated gradients, or permutations for a black box; kernel SHAP where
-            `baseline` is a background.
+        method: A method's id, or ``"auto"``: exact Shapley values, from the terms of an additive network or where
+            rows x background x 2^players is at most 2^24; else integrated gradients, or permutations for a
+            black box; kernel SHAP where `baseline` is a background.
         target: The class to explain, as index or name, or an index for each input. By default, of two
             classes the event for every input, of more the predicted class of each.
         baseline: What the inputs are compared with: one input ``(*S)``, one for each ``(N, *S)`` for a
@@ -60,16 +60,17 @@ def attribute(
             remedy="a single input x is the batch x[None]",
         )
     reference = _resolve_baseline(classifier, baseline).to(x)
-    name = choose_method(classifier, rows=len(x), background=len(reference)) if method == "auto" else method
+    what = Output.of(classifier, output)
+    name = choose_method(what, rows=len(x), background=len(reference)) if method == "auto" else method
     engine = _configured(name, options, chosen=method == "auto")
     if not engine.takes_background and len(reference) not in (1, len(x)):
         raise ConfigurationError(
             f"{name} takes one baseline, or one for each of the {len(x)} inputs, got {len(reference)}",
             remedy="for a background take kernel_shap",
         )
-    require_applicable(name, engine, classifier, rows=len(x), background=len(reference) if engine.takes_background else 1)
+    require_applicable(name, engine, what, rows=len(x), background=len(reference) if engine.takes_background else 1)
 
-    task = Task(Output.of(classifier, output), x, resolve_target(classifier, x, target), reference)
+    task = Task(what, x, resolve_target(classifier, x, target), reference)
     scores = engine(task, Seed(seed, ("explain", name)))
     _require_finite(scores, name)
     return Explanation(

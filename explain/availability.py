@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from classifier.classifier import Classifier
 from classifier.errors import NotApplicableError
 from explain.method import METHODS, Method
+from explain.output import Output
 
 
 @dataclass(frozen=True)
@@ -24,36 +25,44 @@ class Availability:
     reason: str
 
 
-def available(classifier: Classifier, *, rows: int = 1, background: int = 1) -> tuple[Availability, ...]:
+def available(classifier: Classifier, *, rows: int = 1, background: int = 1, output: str = "auto") -> tuple[Availability, ...]:
     """Ask every method, with its default options, whether it holds for a classifier.
 
     Args:
         classifier: What is to be explained.
         rows: How many inputs are.
         background: How many rows they are compared with.
+        output: What is divided; see :func:`explain.attribute`.
     """
-    obstacles = {name: METHODS[name]().obstacle(classifier, rows=rows, background=background) for name in METHODS}
+    what = Output.of(classifier, output)
+    obstacles = {name: _obstacle(METHODS[name](), what, rows=rows, background=background) for name in METHODS}
     return tuple(Availability(name, not reason, reason) for name, reason in obstacles.items())
 
 
-def choose_method(classifier: Classifier, *, rows: int, background: int) -> str:
+def choose_method(output: Output, *, rows: int, background: int) -> str:
     """The method that ``"auto"`` stands for.
 
-    Exact Shapley values where enumeration is affordable. Else, against one baseline, integrated gradients,
-    or permutations for a black box; against a background, kernel SHAP.
+    Exact Shapley values where an additive network's terms tell them or enumeration is affordable. Else, against
+    one baseline, integrated gradients, or permutations for a black box; against a background, kernel SHAP.
     """
     estimates = ("kernel_shap", "permutation_shap") if background > 1 else ("integrated_gradients", "permutation_shap")
-    usable = {entry.method for entry in available(classifier, rows=rows, background=background) if entry.applies}
-    return next(name for name in ("exact_shapley", *estimates) if name in usable)
+    usable = {name for name in METHODS if not _obstacle(METHODS[name](), output, rows=rows, background=background)}
+    return next(name for name in ("additive_terms", "exact_shapley", *estimates) if name in usable)
 
 
-def require_applicable(name: str, method: Method, classifier: Classifier, *, rows: int, background: int) -> None:
+def require_applicable(name: str, method: Method, output: Output, *, rows: int, background: int) -> None:
     """Refuse a method that does not hold, and name those that do.
 
     Raises:
-        NotApplicableError: If it does not hold for this classifier and this much work.
+        NotApplicableError: If it does not hold for this classifier, this output and this much work.
     """
-    obstacle = method.obstacle(classifier, rows=rows, background=background)
+    obstacle = _obstacle(method, output, rows=rows, background=background)
     if obstacle:
-        others = [entry.method for entry in available(classifier, rows=rows, background=background) if entry.applies]
+        others = [other for other in METHODS if not _obstacle(METHODS[other](), output, rows=rows, background=background)]
         raise NotApplicableError(f"{name} does not apply: {obstacle}", remedy=f"these do: {', '.join(others)}")
+
+
+def _obstacle(method: Method, output: Output, *, rows: int, background: int) -> str:
+    if output.kind not in method.outputs:
+        return f"it divides {' or '.join(sorted(method.outputs))}, not {output.kind}"
+    return method.obstacle(output.classifier, rows=rows, background=background)

@@ -120,13 +120,16 @@ class Explanation:
         """Draw the explanation; the figure is ``ax.figure``.
 
         Args:
-            kind: ``"waterfall"`` (one row), ``"bar"``, ``"beeswarm"``, or ``"auto"``: a waterfall for one
-                row and a beeswarm for more.
+            kind: ``"waterfall"`` (one row), ``"heatmap"`` (one image), ``"bar"``, ``"beeswarm"``, or ``"auto"``: a
+                waterfall for one row, or a heat map where it is an image, and a beeswarm for more.
             ax: Where to draw; a new figure where there is none.
         """
         from explain.figures import FIGURES
 
-        return FIGURES[("waterfall" if len(self) == 1 else "beeswarm") if kind == "auto" else kind](self, ax)
+        if kind == "auto":
+            single = "heatmap" if self.schema.modality == "image" else "waterfall"
+            kind = single if len(self) == 1 else "beeswarm"
+        return FIGURES[kind](self, ax)
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, its record as JSON in the metadata, whole or not at all."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from torch import Tensor
 
+from classifier.architectures._terms import AdditiveNetwork
 from classifier.classifier import Classifier
 from classifier.registry import Registry
 from classifier.seeds import Seed
-from explain.output import Output
+from explain.output import Kind, Output
 
-Need = Literal["gradient"]
+Need = Literal["gradient", "terms"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Method(ABC):
 
     #: What the classifier must offer beyond its outputs.
     needs: ClassVar[frozenset[Need]] = frozenset()
+    #: What it can divide.
+    outputs: ClassVar[frozenset[Kind]] = frozenset(get_args(Kind))
     #: Whether it averages over a background ``(B, *S)``; otherwise it takes one baseline an input.
     takes_background: ClassVar[bool] = False
 
@@ -84,6 +87,10 @@ class Method(ABC):
         """
         if "gradient" in self.needs and not classifier.differentiable:
             return f"it needs gradients, and {classifier.why_no_gradients}"
+        if "terms" in self.needs and not isinstance(classifier.module, AdditiveNetwork):
+            return "it needs an additive network, whose logits are a sum of terms of single features or pairs"
+        if "terms" in self.needs and classifier.description.calibration is not None:
+            return "the logits are calibrated, and are no sum of the network's terms any more"
         return ""
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -38,3 +41,21 @@ def linear_classifier(mixed_schema: Schema) -> Classifier:
         layer.weight.copy_(torch.linspace(-1.0, 1.0, 16).reshape(2, 8))
         layer.bias.copy_(torch.tensor([0.25, -0.5]))
     return Classifier.wrap(layer, schema=mixed_schema, classes=("good", "bad"))
+
+
+@pytest.fixture(scope="session")
+def gunpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with GunPoint_TRAIN.ts and GunPoint_TEST.ts."""
+    return _unpacked("gunpoint", tmp_path_factory.mktemp("gunpoint"))
+
+
+@pytest.fixture(scope="session")
+def mutag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MUTAG in the TU format."""
+    return _unpacked("mutag", tmp_path_factory.mktemp("mutag"))
+
+
+def _unpacked(name: str, folder: Path) -> Path:
+    for packed in (Path(__file__).parent / "data" / name).glob("*.gz"):
+        (folder / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+    return folder

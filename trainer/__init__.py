@@ -1,7 +1,23 @@
 """Produces a classifier from data and a recipe."""
 
 from trainer.cross_fitting import cross_predict
+from trainer.cross_validation import CrossValidation, cross_validate
 from trainer.loop import Epoch, train
+from trainer.private import Private
 from trainer.recipe import Recipe
+from trainer.robust import Robust
+from trainer.searching import Range, Search, search
 
-__all__ = ["Epoch", "Recipe", "cross_predict", "train"]
+__all__ = [
+    "CrossValidation",
+    "Epoch",
+    "Private",
+    "Range",
+    "Recipe",
+    "Robust",
+    "Search",
+    "cross_predict",
+    "cross_validate",
+    "search",
+    "train",
+]

@@ -151,6 +151,9 @@ class Contents:
             steps = [[wording.label(label), wording.number(y)] for label, y in zip(figure.labels, series.y, strict=True)]
             first, last = ([name, wording.number(float(value))] for name, value in ends)
             return [say("column.item"), x], [first, *steps, last]
+        if figure.kind == "heatmap":
+            contributions = zip(figure.labels, figure.series[0].y, strict=True)
+            return [say("column.item"), x], [[wording.label(label), wording.number(y)] for label, y in contributions]
         bounds = [say("column.low"), say("column.high")] if any(series.low for series in figure.series) else []
         if figure.kind == "intervals":
             (series,) = figure.series

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import textwrap
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from audit.bundle import Audit
 from audit.evidence import Figure, Series
@@ -15,6 +19,7 @@ from audit.report.catalogue import read_catalogue
 from audit.report.wording import Wording, style_of
 from classifier.records import write_atomically
 from explain.figures._style import INK, LOWERS, MARKERS, PALETTE, axes_or_new, name_rows, tidy_axes
+from explain.figures.heatmap import draw_heatmap
 from explain.figures.waterfall import draw_waterfall
 
 if TYPE_CHECKING:
@@ -43,8 +48,15 @@ def draw_svg(check: str, figure: Figure, wording: Wording) -> str:
     import matplotlib
 
     buffer = io.StringIO()
-    with matplotlib.rc_context(_SETTINGS):  # type: ignore[arg-type]  # a plain dictionary of settings is what it takes
-        draw: dict[str, Callable[[str, Figure, Wording], Axes]] = {"lines": _lines, "intervals": _intervals, "waterfall": _waterfall}
+    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():  # type: ignore[arg-type]  # a plain dictionary of settings is what it takes
+        # The reader's fonts write the texts; that this machine's lack a character changes nothing.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        draw: dict[str, Callable[[str, Figure, Wording], Axes]] = {
+            "lines": _lines,
+            "intervals": _intervals,
+            "waterfall": _waterfall,
+            "heatmap": _heatmap,
+        }
         drawing = draw[figure.kind](check, figure, wording).figure
         drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})  # type: ignore[union-attr]
     return buffer.getvalue()
@@ -164,6 +176,19 @@ def _waterfall(check: str, figure: Figure, wording: Wording) -> Axes:
         limit=len(series.y),
         words=(start, end, gap),
         ax=axes_or_new(None, width=_WIDTH, height=1.7 + 0.36 * len(series.y)),
+    )
+
+
+def _heatmap(check: str, figure: Figure, wording: Wording) -> Axes:
+    contributions, pixels = figure.series
+    height, width, channels, patch = (int(figure.words[word]) for word in ("height", "width", "channels", "patch"))
+    patches = np.reshape(contributions.y, (-1, math.ceil(width / patch)))
+    return draw_heatmap(
+        np.reshape(pixels.y, (height, width, channels)),
+        # Each pixel in the colour of its patch; those at the far edges may be cut.
+        patches.repeat(patch, 0).repeat(patch, 1)[:height, :width],
+        label=wording.figure(check, figure, "x"),
+        words=(wording.figure(check, figure, "start"), wording.figure(check, figure, "end")),
     )
 
 

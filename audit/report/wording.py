@@ -19,6 +19,7 @@ PERCENT = frozenset(
         "performance.accuracy",
         "performance.balanced_accuracy",
         "performance.approval_rate",
+        "performance.compression_agreement",
         "performance.bad_rate_among_approved",
         "robustness.clean_accuracy",
         "robustness.accuracy",
@@ -31,6 +32,7 @@ PERCENT = frozenset(
 POINTS = frozenset(
     {
         "performance.calibration_gap",
+        "performance.compression_accuracy_change",
         "performance.gain_over_majority",
         "performance.generalisation_gap",
         "fairness.accuracy_gap",

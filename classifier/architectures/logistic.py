@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from torch import nn
 
@@ -17,5 +18,7 @@ from classifier.schema import Schema
 class Logistic(Architecture):
     """Logits that are linear in the inputs."""
 
+    modalities: ClassVar[frozenset[str]] = frozenset({"tabular", "image", "sequence", "graph"})
+
     def build(self, schema: Schema, outputs: int) -> nn.Module:
-        return nn.Sequential(Standardize(schema.shape), nn.Flatten(), nn.Linear(prod(schema.shape), outputs))
+        return nn.Sequential(Standardize.of(schema), nn.Flatten(), nn.Linear(prod(schema.shape), outputs))

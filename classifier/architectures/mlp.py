@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from torch import nn
 
@@ -26,6 +27,8 @@ class MLP(Architecture):
         dropout: Share of hidden units left out at each training step.
     """
 
+    modalities: ClassVar[frozenset[str]] = frozenset({"tabular", "image", "sequence", "graph"})
+
     hidden: tuple[int, ...] = (64,)
     activation: str = "relu"
     dropout: float = 0.0
@@ -39,7 +42,7 @@ class MLP(Architecture):
             raise ConfigurationError(f"dropout must lie in [0, 1), got {self.dropout}")
 
     def build(self, schema: Schema, outputs: int) -> nn.Module:
-        layers: list[nn.Module] = [Standardize(schema.shape), nn.Flatten()]
+        layers: list[nn.Module] = [Standardize.of(schema), nn.Flatten()]
         width = prod(schema.shape)
         for units in self.hidden:
             layers += [nn.Linear(width, units), ACTIVATIONS[self.activation]()]

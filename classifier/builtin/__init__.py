@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from classifier.dataset import Dataset
 
 GERMAN_CREDIT = Path(__file__).parent / "german-credit.csv"
+REVIEWS_ZH = Path(__file__).parent / "reviews-zh.csv"
 
 
 def load_builtin(name: str) -> Dataset:
     """One of the data sets that come with Assay; see ``classifier/builtin/README.md`` for what they are.
 
     Args:
-        name: ``"german-credit"``, ``"breast-cancer"`` or ``"moons"``.
+        name: ``"german-credit"``, ``"breast-cancer"``, ``"digits"``, ``"moons"`` or ``"reviews-zh"``.
     """
     if name not in _LOADERS:
         raise ConfigurationError(f"there is no built-in data set {name!r}", remedy=did_you_mean(name, _LOADERS))
@@ -48,6 +49,18 @@ def _breast_cancer() -> Dataset:
     return Dataset.from_frame(frame, target="diagnosis", event="malignant", name="breast-cancer")
 
 
+def _digits() -> Dataset:
+    import numpy as np
+    import pandas as pd
+    from sklearn.datasets import load_digits
+
+    from classifier.dataset import Dataset
+
+    bunch = load_digits()
+    frame = pd.DataFrame({"image": list(bunch.images.astype(np.uint8)), "digit": bunch.target})
+    return Dataset.from_frame(frame, target="digit", modality="image", features={"gray": {"high": 16.0}}, name="digits")
+
+
 def _moons() -> Dataset:
     import pandas as pd
     from sklearn.datasets import make_moons
@@ -59,4 +72,17 @@ def _moons() -> Dataset:
     return Dataset.from_frame(frame, target="moon", event="lower", name="moons")
 
 
-_LOADERS: dict[str, Callable[[], Dataset]] = {"german-credit": _german_credit, "breast-cancer": _breast_cancer, "moons": _moons}
+def _reviews_zh() -> Dataset:
+    from classifier.dataset import Dataset
+
+    # A complaint is what somebody has to act upon, and so what is predicted.
+    return Dataset.read(REVIEWS_ZH, target="sentiment", event="negative", modality="text")
+
+
+_LOADERS: dict[str, Callable[[], Dataset]] = {
+    "german-credit": _german_credit,
+    "breast-cancer": _breast_cancer,
+    "digits": _digits,
+    "moons": _moons,
+    "reviews-zh": _reviews_zh,
+}

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from classifier.columns import decode_column, encode_column
 from classifier.errors import DataError, did_you_mean
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
+from classifier.storage import room
 from classifier.tables import read_table
 
 # Rounding noise over a chain of encodings, in natural units: this much, or what float32 leaves of a wide range.
@@ -54,10 +54,10 @@ class Tabular(Modality):
         for name in schema.names:
             if name not in frame.columns:
                 raise DataError(f"the table has no column {name!r}", remedy=did_you_mean(name, map(str, frame.columns)))
-        encoded = np.empty((len(frame), len(schema.columns)), dtype=np.float32)
+        encoded = room((len(frame), len(schema.columns)))
         for feature in schema.features:
-            encoded[:, schema.groups[feature.name]] = encode_column(feature, frame[feature.name], schema.encoding)
-        return torch.from_numpy(encoded)
+            encoded.numpy()[:, schema.groups[feature.name]] = encode_column(feature, frame[feature.name], schema.encoding)
+        return encoded
 
     def decode(self, x: Tensor) -> pd.DataFrame:
         schema, values = self.schema, x.detach().cpu().double().numpy()
@@ -134,7 +134,7 @@ class Tabular(Modality):
     def words(self, x: Tensor) -> list[dict[str, str]]:
         frame = self.decode(x)
         for feature in self.schema.features:
-            frame[feature.name] = [_word(feature, value) for value in frame[feature.name]]
+            frame[feature.name] = [word_for(feature, value) for value in frame[feature.name]]
         return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
 
     def _scaled(self, feature: Feature) -> bool:
@@ -159,7 +159,8 @@ def _noise(feature: Feature) -> float:
     return max(TOLERANCE, NOISE * feature.span)
 
 
-def _word(feature: Feature, value: object) -> str:
+def word_for(feature: Feature, value: object) -> str:
+    """A value in natural units as a reader wants it."""
     if not isinstance(value, float):
         return str(value)
     text = f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.4g}"

@@ -47,9 +47,9 @@ def name_rows(ax: Axes, names: Iterable[str]) -> None:
     ax.set_ylim(len(labels) - 0.4, -0.6)
 
 
-def shorten(text: str) -> str:
+def shorten(text: str, longest: int = _LONGEST) -> str:
     """Cut a text that is too long for a label."""
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def signed(number: float) -> str:

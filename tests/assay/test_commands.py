@@ -247,6 +247,14 @@ def test_train_prints_the_loss_as_it_falls_and_saves_pictures(assay: Assay, proj
     assert sorted(path.name for path in (project / "saved").iterdir()) == ["classifier.json", "loss.png", "weights.safetensors"]
 
 
+def test_train_draws_the_curves_of_an_additive_model(assay: Assay, project: Path) -> None:
+    write(project, model='architecture = "additive"\n[model.options]\npairs = [["income", "home"]]\n[model.training]\nepochs = 2')
+    code, out, _ = assay("train", "audit.toml", "--output", "saved", "--quiet")
+    assert code == 0
+    assert "drew saved/curves.png" in out
+    assert (project / "saved" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_explain_tells_why_single_rows_were_decided_so(assay: Assay, project: Path) -> None:
     code, out, _ = assay("explain", "audit.toml", "--rows", "0,7", "--output", "why", "--quiet")
     assert code == 0

@@ -158,6 +158,31 @@ def test_what_is_stated_of_a_feature_must_fit() -> None:
     assert feature([1, 2, 3] * 20, features={"column": {"low": 0.0, "unit": "years"}}).unit == "years"
 
 
+def test_an_unseen_category_is_refused_or_takes_the_stated_one() -> None:
+    seen = pd.DataFrame({"home": ["own", "rent", "free"] * 20, "amount": range(60), "target": ["no", "yes"] * 30})
+    unseen = seen.assign(home=["own", "tent", "rent"] * 20)
+    refusing = Dataset.from_frame(seen, target="target").schema
+    with pytest.raises(DataError, match="column 'home' has the unknown category 'tent' in row 1"):
+        refusing.encode(unseen)
+    taking = Dataset.from_frame(seen, target="target", features={"home": {"unknown": "(unknown)"}}).schema
+    assert taking["home"].categories == ("free", "own", "rent", "(unknown)")
+    assert taking.decode(taking.encode(unseen))["home"].tolist() == ["own", "(unknown)", "rent"] * 20
+    # A category that there is may stand for the others too.
+    other = Dataset.from_frame(seen, target="target", features={"home": {"unknown": "rent"}}).schema
+    assert other["home"].categories == ("free", "own", "rent")
+    assert other.decode(other.encode(unseen))["home"].tolist() == ["own", "rent", "rent"] * 20
+
+
+def test_one_of_two_values_that_may_be_unknown_is_a_category() -> None:
+    found = feature(["yes", "no"] * 30, features={"column": {"unknown": "(unknown)"}})
+    assert (found.kind, found.categories) == ("categorical", ("no", "yes", "(unknown)"))
+
+
+def test_a_number_has_no_unknown_category() -> None:
+    with pytest.raises(ConfigurationError, match=r"takes unknown values for '.unknown.', which is none of its categories"):
+        feature(range(60), features={"column": {"unknown": "(unknown)"}})
+
+
 def test_the_event_becomes_class_1() -> None:
     assert dataset(event="no").classes == ("yes", "no")
     assert dataset(event="yes").classes == ("no", "yes")

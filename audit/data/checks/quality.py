@@ -31,26 +31,18 @@ class Quality(Check):
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
         test, training = subject.test, subject.training
-        cleaning = test.cleaning
         learned = [part for part in (training, subject.validation) if part is not None]
         everything = Dataset.joined([*learned, test])
         counts = np.bincount(everything.labels.numpy(), minlength=len(test.classes))
-        low, high = test.schema.bounds
-        outside = ((test.inputs < low - 1e-6) | (test.inputs > high + 1e-6)).flatten(1).any(1)
         metrics = [
             Metric.counted("data.rows", len(everything), len(everything), better="higher"),
             Metric.counted("data.smallest_class", int(counts.min()), len(everything), better="higher"),
-            Metric.counted("data.rows_outside_bounds", int(outside.sum()), len(test), better="lower"),
         ]
-        if cleaning is None:
-            metrics.append(Metric.missing("data.missing_values", "the rows were given encoded, not read from a table"))
+        if not test.schema.features:
+            names = ("data.rows_outside_bounds", "data.missing_values", "data.duplicates_across_splits")
+            metrics += [Metric.missing(name, "there are predictions alone, and no inputs", n=len(test)) for name in names]
         else:
-            missing = sum(cleaning.missing.values())
-            metrics.append(Metric.counted("data.missing_values", missing, cleaning.rows_read, better="lower"))
-        if training is None:
-            metrics.append(Metric.missing("data.duplicates_across_splits", "the training data are not known", n=len(test)))
-        else:
-            metrics.append(Metric.counted("data.duplicates_across_splits", _shared_rows(training, test), len(test), better="lower"))
+            metrics += _of_inputs(test, training)
         sizes = Table("parts", ("part", "rows", *test.classes), tuple(_sizes(name, part) for name, part in _parts(subject)))
         described = tuple(_describe(feature, test) for feature in test.schema.features)
         features = Table("features", ("feature", "kind", "range", "missing", "role"), described)
@@ -58,10 +50,26 @@ class Quality(Check):
         return Evidence(
             check=self.id,
             metrics=tuple(metrics),
-            tables=(sizes, groups, features),
+            tables=(sizes, *(table for table in (groups, features) if table.rows)),
             parameters={"source": dict(test.source), "cleaning": _cleaning(test)},
             seed=seed.value,
         )
+
+
+def _of_inputs(test: Dataset, training: Dataset | None) -> list[Metric]:
+    low, high = test.schema.bounds
+    outside = ((test.inputs < low - 1e-6) | (test.inputs > high + 1e-6)).flatten(1).any(1)
+    metrics = [Metric.counted("data.rows_outside_bounds", int(outside.sum()), len(test), better="lower")]
+    if test.cleaning is None:
+        metrics.append(Metric.missing("data.missing_values", "the rows were given encoded, not read from a table"))
+    else:
+        missing = sum(test.cleaning.missing.values())
+        metrics.append(Metric.counted("data.missing_values", missing, test.cleaning.rows_read, better="lower"))
+    if training is None:
+        metrics.append(Metric.missing("data.duplicates_across_splits", "the training data are not known", n=len(test)))
+    else:
+        metrics.append(Metric.counted("data.duplicates_across_splits", _shared_rows(training, test), len(test), better="lower"))
+    return metrics
 
 
 def _parts(subject: Subject) -> list[tuple[str, Dataset]]:
@@ -80,7 +88,9 @@ def _shared_rows(training: Dataset, test: Dataset) -> int:
 
 
 def _describe(feature: Feature, test: Dataset) -> tuple[Cell, ...]:
-    if feature.categories:
+    if feature.kind == "text":
+        domain = f"{int(test.schema.bounds[1].max()) + 1:,} different tokens, at most {test.schema.size[0]} in a text"
+    elif feature.categories:
         domain = ", ".join(feature.categories)
     else:
         domain = f"{feature.low:g} to {feature.high:g} {feature.unit}".strip() if feature.low is not None else "unbounded"

@@ -12,8 +12,10 @@ from scipy import stats
 
 from audit.check import Check, register
 from audit.evidence import Cell, Evidence, Figure, Series, Table
+from audit.explanation.by_word import importance_by_word
 from audit.subject import Need, Subject
 from classifier.metric import Metric
+from classifier.modalities.image import Image
 from classifier.modality import modality_of
 from classifier.seeds import Seed
 from classifier.statistics import Array, bootstrap, mean
@@ -52,19 +54,29 @@ class Attribution(Check):
         first = next(iter(explanations.values()))
         values = {name: explanation.by_feature().double().numpy() for name, explanation in explanations.items()}
         metrics = [_completeness(name, explanation) for name, explanation in explanations.items()]
-        names = modality_of(subject.test.schema).players
-        importance = _importance(names, values[first.method], seed.child("importance"))
+        modality = modality_of(subject.test.schema)
+        names = modality.players
+        words: tuple[Table, ...] = ()
+        if modality.aligned:
+            importance = _importance(names, values[first.method], seed.child("importance"))
+        else:
+            importance, words = importance_by_word(
+                modality.words(x), values[first.method], modality.present(x).numpy(), seed.child("importance")
+            )
         metrics += [metric.measured_on(method=first.method) for metric in importance]
         if "integrated_gradients" in values:
             metrics.append(_agreement(values[first.method], values["integrated_gradients"], seed.child("agreement")))
-        example = _typical_unfavourable(subject, first)
+        example = _typical_unfavourable(subject, first, subject.test.labels[chosen].numpy())
+        draw = _heatmap if isinstance(modality, Image) else _waterfall
+        shown = self.shown if isinstance(modality, Image) or not modality.aligned else len(names)
+        told = [metric for metric in importance if metric.value is not None]
         return Evidence(
             check=self.id,
             metrics=tuple(metrics),
-            tables=_reasons(subject, explanations, chosen, example),
+            tables=(*words, *_reasons(subject, explanations, chosen, example, shown)),
             figures=(
-                _importance_figure(importance, first, self.shown),
-                _waterfall(subject, first, int(chosen[example]), example, self.shown),
+                *((_importance_figure(told, first, self.shown, modality.aligned),) if told else ()),
+                draw(subject, first, int(chosen[example]), example, self.shown),
             ),
             parameters={**self.options(), "rows": len(x), "methods": list(explanations), "output": first.output},
             seed=seed.value,
@@ -76,15 +88,16 @@ class Attribution(Check):
         """The Shapley values first: they are what the pictures show."""
         model, background = subject.model, subject.background(self.background, seed.child("background").integer())
         usable = {entry.method for entry in available(model, rows=len(x), background=len(background)) if entry.applies}
-        if "exact_shapley" in usable:
-            shapley = attribute(model, x, "exact_shapley", baseline=background, seed=seed.value)
+        exact = next((name for name in ("additive_terms", "exact_shapley") if name in usable), None)
+        if exact is not None:
+            shapley = attribute(model, x, exact, baseline=background, seed=seed.value)
         elif model.differentiable:
             shapley = attribute(model, x, "kernel_shap", baseline=background, seed=seed.value, samples=self.samples)
         else:
             shapley = attribute(model, x, "permutation_shap", baseline=background, seed=seed.value)
         explanations = {shapley.method: shapley}
         if model.differentiable:
-            centre = background.mean(0)
+            centre = modality_of(model.schema).typical(background)
             explanations["integrated_gradients"] = attribute(
                 model, x, "integrated_gradients", baseline=centre, seed=seed.value, steps=self.steps
             )
@@ -116,19 +129,23 @@ def _agreement(first: Array, second: Array, seed: Seed) -> Metric:
     return bootstrap("explanation.agreement", lambda weights: weights @ correlation / weights.sum(1), len(correlation), seed)
 
 
-def _typical_unfavourable(subject: Subject, explanation: Explanation) -> int:
-    """The row whose decision is against the person concerned and whose probability is the middle of those; else the middle row."""
+def _typical_unfavourable(subject: Subject, explanation: Explanation, labels: NDArray[np.int64]) -> int:
+    """The row whose decision is against the person concerned and whose probability is the middle of those.
+
+    Where no class is favourable, a wrong decision is against everybody; where there is none of either, all rows count.
+    """
     probabilities = explanation.predictions.double().numpy()
     presumed = subject.presumed(probabilities)
     favourable = subject.test.favourable
     against: NDArray[np.int64] = np.arange(len(presumed))
-    if favourable is not None and (presumed != subject.test.classes.index(favourable)).any():
-        against = np.flatnonzero(presumed != subject.test.classes.index(favourable))
+    unwanted = presumed != (labels if favourable is None else subject.test.classes.index(favourable))
+    if unwanted.any():
+        against = np.flatnonzero(unwanted)
     order = against[np.argsort(probabilities[against, presumed[against]], kind="stable")]
     return int(order[len(order) // 2])
 
 
-def _importance_figure(importance: list[Metric], explanation: Explanation, shown: int) -> Figure:
+def _importance_figure(importance: list[Metric], explanation: Explanation, shown: int, aligned: bool) -> Figure:
     largest = sorted(importance, key=lambda metric: -(metric.value or 0.0))[:shown]
     series = Series(
         "importance",
@@ -138,12 +155,14 @@ def _importance_figure(importance: list[Metric], explanation: Explanation, shown
         high=tuple(metric.high or 0.0 for metric in largest),
     )
     words: dict[str, str | int | float] = {"method": explanation.method, "n": len(explanation.value), "output": explanation.output}
-    return Figure("importance", "intervals", (series,), labels=tuple(str(metric.where["feature"]) for metric in largest), words=words)
+    labels = tuple(str(metric.where["feature"]) for metric in largest)
+    return Figure("importance" if aligned else "words", "intervals", (series,), labels=labels, words=words)
 
 
 def _waterfall(subject: Subject, explanation: Explanation, row: int, index: int, shown: int) -> Figure:
     contributions = explanation.by_feature()[index].double().numpy()
-    words = modality_of(subject.test.schema).words(explanation.inputs[index : index + 1])[0]
+    modality = modality_of(subject.test.schema)
+    words = modality.words(explanation.inputs[index : index + 1])[0]
     order = np.argsort(-np.abs(contributions), kind="stable")
     largest, rest = order[: shown - 1], order[shown - 1 :]
     names = list(words)
@@ -159,13 +178,35 @@ def _waterfall(subject: Subject, explanation: Explanation, row: int, index: int,
         "row": int(subject.test.ids[row]), "base": base, "value": value, "target": target, "output": explanation.output,
         "method": explanation.method,
     }  # fmt: skip
-    return Figure("decision", "waterfall", (series,), labels=tuple(labels), words=facts)
+    return Figure("decision" if modality.aligned else "parts", "waterfall", (series,), labels=tuple(labels), words=facts)
 
 
-def _reasons(subject: Subject, explanations: dict[str, Explanation], chosen: torch.Tensor, example: int) -> tuple[Table, ...]:
-    """The same decision by every method, feature by feature."""
+def _heatmap(subject: Subject, explanation: Explanation, row: int, index: int, shown: int) -> Figure:
+    """The image with the contribution of every patch."""
+    modality = modality_of(subject.test.schema)
+    assert isinstance(modality, Image)  # who calls it has looked
+    contributions = explanation.by_feature()[index].tolist()
+    (picture,) = modality.picture(explanation.inputs[index : index + 1])
+    height, width, channels = picture.shape
+    facts: dict[str, str | int | float] = {
+        "row": int(subject.test.ids[row]), "target": subject.test.classes[int(explanation.target[index])],
+        "truth": subject.test.classes[int(subject.test.labels[row])], "output": explanation.output, "method": explanation.method,
+        "height": height, "width": width, "channels": channels, "patch": modality.patch,
+    }  # fmt: skip
+    places = tuple(float(i) for i in range(len(contributions)))
+    pixels = tuple(round(float(level), 4) for level in picture.flat)
+    series = (Series("contributions", x=places, y=tuple(contributions)), Series("pixels", x=(), y=pixels))
+    return Figure("image", "heatmap", series, labels=modality.players, words=facts)
+
+
+def _reasons(subject: Subject, explanations: dict[str, Explanation], chosen: torch.Tensor, example: int, shown: int) -> tuple[Table, ...]:
+    """The same decision by every method, feature by feature, the largest first."""
     words = modality_of(subject.test.schema).words(subject.test.inputs[chosen[example] : chosen[example] + 1])[0]
     values = [explanation.by_feature()[example].double().numpy() for explanation in explanations.values()]
     by_size = sorted(enumerate(words), key=lambda pair: -abs(values[0][pair[0]]))
-    rows: list[tuple[Cell, ...]] = [(name, words[name], *(round(float(value[i]), 4) for value in values)) for i, name in by_size]
-    return (Table("reasons", ("feature", "value", *explanations), tuple(rows)),)
+    rows: list[tuple[Cell, ...]] = [(name, words[name], *(round(float(value[i]), 4) for value in values)) for i, name in by_size[:shown]]
+    reasons = Table("reasons", ("feature", "value", *explanations), tuple(rows))
+    if subject.test.schema.modality != "text":
+        return (reasons,)
+    text = str(subject.test.schema.decode(subject.test.inputs[chosen[example] : chosen[example] + 1]).iloc[0, 0])
+    return Table("text", ("text",), ((text,),)), reasons

@@ -13,11 +13,14 @@ from audit.check import Check, register
 from audit.evidence import Cell, Evidence, Figure, Series, Table
 from audit.robustness.pgd import Robustness, attack
 from audit.subject import Need, Subject
-from classifier.errors import ConfigurationError
+from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.metric import Metric
 from classifier.modality import modality_of
 from classifier.seeds import Seed
 from classifier.statistics import proportion
+
+# Rows of the example; an attack on an image changes every patch.
+_SHOWN = 12
 
 
 @register
@@ -50,6 +53,13 @@ class Attack(Check):
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
         test = subject.test
+        changing = [feature for feature in test.schema.features if feature.mutable and feature.kind in ("continuous", "integer")]
+        if not changing and max(self.eps) < 1:
+            raise NotApplicableError(
+                "what may change in these inputs is there or not, a category or an edge, so nothing changes by "
+                f"eps = {max(self.eps):g} of its range",
+                remedy="eps = [1.0] lets all of it change at once",
+            )
         chosen = torch.randperm(len(test), generator=seed.child("rows").torch())[: self.limit].sort().values
         x, y = test.inputs[chosen], test.labels[chosen]
         results: dict[tuple[float, bool], Robustness] = {}
@@ -70,7 +80,7 @@ class Attack(Check):
         return Evidence(
             check=self.id,
             metrics=(subject.on_test(clean), *valid[1:], *free[1:]),
-            tables=(_reach(subject, self.eps), *_example(subject, chosen, results[max(self.eps), True])),
+            tables=(_reach(subject, self.eps), *_example(subject, chosen, [results[eps, True] for eps in sorted(self.eps)])),
             figures=(Figure("accuracy_against_eps", "lines", curves, words={"n": len(x)}),),
             parameters={**self.options(), "rows": len(x), "evaluations": sum(r.evaluations for r in results.values())},
             seed=seed.value,
@@ -108,16 +118,21 @@ def _reach(subject: Subject, radii: tuple[float, ...]) -> Table:
     return Table("reach", ("feature", "unit", *(f"eps={eps:g}" for eps in sorted(radii))), tuple(rows))
 
 
-def _example(subject: Subject, chosen: torch.Tensor, result: Robustness) -> tuple[Table, ...]:
-    """The least change that turned a decision, feature by feature."""
-    fallen = (result.distance > 0).nonzero()[:, 0]
-    if len(fallen) == 0:
+def _example(subject: Subject, chosen: torch.Tensor, results: list[Robustness]) -> tuple[Table, ...]:
+    """The least change that turned a decision, feature by feature; of many, those that changed most."""
+    # A wide search rarely stops at the nearest change: what a narrower one found may be smaller.
+    distances = torch.stack([result.distance for result in results])
+    distances[distances == 0] = torch.inf
+    if not distances.isfinite().any():
         return ()
-    least = fallen[result.distance[fallen].argmin()]
+    search, least = divmod(int(distances.argmin()), distances.shape[1])
+    result = results[search]
     modality = modality_of(subject.model.schema)
     before, after = modality.words(torch.stack([subject.test.inputs[chosen[least]], result.adversarial[least]]))
     probabilities = subject.model.probabilities(torch.stack([subject.test.inputs[chosen[least]], result.adversarial[least]]))
     names = subject.test.classes
-    rows: list[tuple[Cell, ...]] = [(name, before[name], after[name]) for name in before if before[name] != after[name]]
+    change = modality.gather((result.adversarial[least] - subject.test.inputs[chosen[least]]).abs()[None])[0]
+    largest = {modality.players[i] for i in change.argsort(descending=True)[:_SHOWN].tolist()}
+    rows: list[tuple[Cell, ...]] = [(name, before[name], after[name]) for name in before if name in largest and before[name] != after[name]]
     said = [f"{names[int(p.argmax())]} ({p.max().item():.1%})" for p in probabilities]
     return (Table("example", ("feature", "before", "after"), (*rows, ("(class)", *said))),)

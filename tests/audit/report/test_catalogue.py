@@ -92,6 +92,9 @@ def test_reports_use_every_sentence(
     for audit in (unjudged, judged):
         summarise(audit)
     chosen = (*FAMILIES, "sense", "declaration", "where_value", "table.fairness.groups.by_group", "glossary")
+    # Pictures and tables of images and texts, whose own audits are rendered elsewhere.
+    chosen += tuple(f"figure.explanation.attribution.{kind}" for kind in ("image", "parts", "words"))
+    chosen += tuple(f"table.explanation.attribution.{kind}" for kind in ("text", "words"))
     # Sentences for records that are rarer than these three.
     rare = {
         "headline.nothing", "headline.holds", "headline.undecided", "number.power", "number.lower", "number.unit",
@@ -99,6 +102,8 @@ def test_reports_use_every_sentence(
         "limits.no_waiver", "answer.none", "note.performance.independence_unknown", "note.fairness.test_rows", "where.fpr",
         "cleaning.missing", "cleaning.filled", "cleaning.constant", "language.name", "identity.known_none",
         "finding.waived", "where.group", "table.robustness.attack.example.special.feature.(class)",
+        "check.performance.compression.reading",
+        *(f"metric.performance.compression_{name}.meaning" for name in ("agreement", "accuracy_change")),
     }  # fmt: skip
     unused = {key for key in recorded if key not in recorded.used and not key.startswith(tuple(f"{f}." for f in chosen))}
     assert sorted(unused - rare) == []

@@ -1,0 +1,61 @@
+"""Storage: tensors in memory, or beyond a size in a file that is mapped to memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from classifier.chunks import chunk_size
+from classifier.records import explain_storage_errors
+
+# A tensor of more bytes than this lies on disk; the system keeps in memory what is used of it.
+IN_MEMORY = 2**30
+
+
+def room(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
+    """A tensor to be filled, in memory or, if it is large, in a temporary file that goes when the tensor does.
+
+    Args:
+        shape: Its shape.
+        dtype: Type of its elements.
+
+    Raises:
+        StorageError: If the disk is full.
+    """
+    if prod(shape) * dtype.itemsize <= IN_MEMORY:
+        return torch.empty(shape, dtype=dtype)
+    with explain_storage_errors(Path(tempfile.gettempdir())), tempfile.NamedTemporaryFile(prefix="assay-") as file:
+        # Laid out in full, since a hole in a file fails only when it is written to, and then kills the process.
+        os.posix_fallocate(file.fileno(), 0, prod(shape) * dtype.itemsize)
+        return torch.from_file(file.name, shared=True, size=prod(shape), dtype=dtype).reshape(shape)
+
+
+def take(x: Tensor, index: Tensor) -> Tensor:
+    """The rows `index` of `x`, in memory or, if they are large, on disk.
+
+    Args:
+        x: Rows ``(N, *S)``.
+        index: Which ``(M,)``.
+    """
+    if x[:1].nbytes * len(index) <= IN_MEMORY:
+        return x[index]
+    taken = room((len(index), *x.shape[1:]), x.dtype)
+    size = chunk_size(tuple(x.shape[1:]))
+    for start in range(0, len(index), size):
+        taken[start : start + size] = x[index[start : start + size]]
+    return taken
+
+
+def joined(parts: list[Tensor]) -> Tensor:
+    """Several batches one after the other, in memory or, if they are large, on disk."""
+    whole = room((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    start = 0
+    for part in parts:
+        whole[start : start + len(part)] = part
+        start += len(part)
+    return whole

@@ -1,0 +1,199 @@
+"""A program of torch.export answers as torch's own loader has it answer, and nothing of the file is run as code."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from classifier import Classifier, Feature, Schema
+from classifier.adapters._equality import sample_inputs
+from classifier.adapters.exported import from_exported
+from classifier.errors import IntegrityError, ModelError
+
+TABLE = Schema("tabular", tuple(Feature(name, "continuous", low=-2.0, high=3.0) for name in ("a", "b", "c", "d")))
+SERIES = Schema("sequence", tuple(Feature(name, "continuous", low=0.0, high=1.0) for name in ("a", "b")), size=(6,))
+CLASSES = ("no", "yes")
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)
+        self.register_buffer("shift", torch.linspace(0, 1, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.relu_(self.first(x - self.shift)) + torch.tensor([1.0, 2.0, 3.0, 4.0])
+        left, right = self.norm(hidden).chunk(2, dim=1)
+        return self.last(torch.cat([right, left * x.shape[1]], dim=1))
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.gru, self.last = nn.Conv1d(2, 3, 3, padding=1), nn.GRU(3, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden, _ = self.gru(self.conv(x.transpose(1, 2)).transpose(1, 2))
+        return self.last(hidden[:, -1])
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(2, 1, 8, batch_first=True)
+        self.last = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.layer(x).mean(1)).softmax(1)
+
+
+class Fixed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(x.reshape(2, 10).reshape(5, 4))
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], Schema]] = {
+    "residual": (Residual, TABLE),
+    "recurrent": (Recurrent, SERIES),
+    "attention": (Attention, SERIES),
+    "fixed": (Fixed, TABLE),
+}
+
+
+def save(folder: Path, model: nn.Module, x: Tensor, *, dynamic: bool) -> Path:
+    shapes = ({0: torch.export.Dim("rows", min=1, max=4096)},) if dynamic else None
+    program = torch.export.export(model, (x,), dynamic_shapes=shapes)
+    torch.export.save(program, folder / "model.pt2")
+    return folder / "model.pt2"
+
+
+@pytest.mark.parametrize(
+    ("name", "dynamic"),
+    [(name, dynamic) for name in MODELS for dynamic in (True, False) if name != "fixed" or not dynamic],
+)
+def test_a_program_gives_the_probabilities_and_gradients_of_the_original(tmp_path: Path, name: str, dynamic: bool) -> None:
+    make, schema = MODELS[name]
+    torch.manual_seed(0)
+    model = make().eval()
+    x = sample_inputs(schema, 13)
+    path = save(tmp_path, model, x[:5], dynamic=dynamic)
+    classifier = from_exported(path, schema=schema, classes=CLASSES)
+    theirs = torch.export.load(path).module()
+    expected = torch.cat([theirs(torch.cat([x[i : i + 1]] * 5))[:1] for i in range(13)]).detach()
+    if name == "fixed":
+        expected = torch.cat([1 - expected.sigmoid(), expected.sigmoid()], 1)
+    elif name != "attention":
+        expected = expected.softmax(1)
+    assert torch.allclose(classifier.probabilities(x), expected, atol=1e-5)
+    if name in ("residual", "recurrent"):
+        own, original = x.clone().requires_grad_(), x.clone().requires_grad_()
+        (found,) = torch.autograd.grad(classifier.logits(own)[:, 1].sum(), own)
+        (wanted,) = torch.autograd.grad(model(original)[:, 1].sum(), original)
+        assert torch.allclose(found, wanted, atol=1e-5)
+        wrapped = Classifier.wrap(model, schema=schema, classes=CLASSES)
+        assert classifier.digest != wrapped.digest
+    assert torch.equal(x, sample_inputs(schema, 13))  # an operator in place must not reach what was given
+
+
+def altered(path: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
+    """The archive with some of its files changed, or left out."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            content = change(name, old.read(name))
+            if content is not None:
+                new.writestr(name, content)
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+class Trap:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (open, (self.path, "w"))
+
+
+def test_what_is_pickled_in_the_archive_is_never_opened(tmp_path: Path) -> None:
+    path = save(tmp_path, Residual().eval(), torch.zeros(3, 4), dynamic=True)
+    trap = io.BytesIO()
+    torch.save(Trap(str(tmp_path / "sprung")), trap)
+    altered(path, lambda name, content: trap.getvalue() if "sample_inputs" in name else content)
+    assert from_exported(path, schema=TABLE, classes=CLASSES).differentiable
+    assert not (tmp_path / "sprung").exists()
+
+    def pickled(name: str, content: bytes) -> bytes:
+        if name.endswith("model_weights_config.json"):
+            document = json.loads(content)
+            next(iter(document["config"].values()))["use_pickle"] = True
+            return json.dumps(document).encode()
+        return trap.getvalue() if name.endswith("weight_0") else content
+
+    with pytest.raises(IntegrityError, match="as a pickle, which is not opened"):
+        from_exported(altered(path, pickled), schema=TABLE, classes=CLASSES)
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("target", ["torch.ops.aten.from_file.default", "torch.hub.load", "_operator.attrgetter", "torch.os.system"])
+def test_an_operator_that_is_not_known_to_be_harmless_is_refused(tmp_path: Path, target: str) -> None:
+    path = save(tmp_path, Residual().eval(), torch.zeros(3, 4), dynamic=True)
+
+    def change(name: str, content: bytes) -> bytes:
+        if not name.endswith("models/model.json"):
+            return content
+        document = json.loads(content)
+        document["graph_module"]["graph"]["nodes"][0]["target"] = target
+        return json.dumps(document).encode()
+
+    with pytest.raises(ModelError, match=r"uses the operator .*, which is not among those that are run from a file"):
+        from_exported(altered(path, change), schema=TABLE, classes=CLASSES)
+
+
+def test_expressions_of_the_archive_are_not_evaluated(tmp_path: Path) -> None:
+    path = save(tmp_path, Residual().eval(), torch.zeros(3, 4), dynamic=True)
+    marker = str(tmp_path / "sprung")
+
+    def change(name: str, content: bytes) -> bytes:
+        evil = json.dumps(f"__import__('pathlib').Path({marker!r}).write_text('x')")[1:-1]
+        return content.replace(b"Symbol('s", f"{evil} + Symbol('s".encode()) if name.endswith("models/model.json") else content
+
+    assert from_exported(altered(path, change), schema=TABLE, classes=CLASSES).differentiable
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_what_is_no_program_or_does_not_fit_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, Residual().eval(), torch.zeros(3, 4), dynamic=True)
+    with pytest.raises(ModelError, match=r"takes inputs of shape \(4\), the data give \(3,\)"):
+        from_exported(path, schema=Schema("tabular", TABLE.features[:3]), classes=CLASSES)
+    with pytest.raises(ModelError, match=r"outputs of shape \(2,\) a row, the classes are a, b, c"):
+        from_exported(path, schema=TABLE, classes=("a", "b", "c"))
+    torch.save(Residual(), tmp_path / "pickle.pt2")
+    with pytest.raises(IntegrityError, match="holds 0 programs, required is one"):
+        from_exported(tmp_path / "pickle.pt2", schema=TABLE, classes=CLASSES)
+    (tmp_path / "text.pt2").write_text("no archive")
+    with pytest.raises(IntegrityError, match="is no program of torch"):
+        from_exported(tmp_path / "text.pt2", schema=TABLE, classes=CLASSES)
+    cut = altered(path, lambda name, content: None if name.endswith("weight_1") else content)
+    with pytest.raises(IntegrityError, match="is no program of torch"):
+        from_exported(cut, schema=TABLE, classes=CLASSES)
+
+
+def test_a_program_in_training_mode_is_refused(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 2)).train()
+    with pytest.raises(ModelError, match="exported in training mode"):
+        from_exported(save(tmp_path, model, torch.zeros(3, 4), dynamic=True), schema=TABLE, classes=CLASSES)

@@ -114,6 +114,8 @@ def train(
     notes = list(run.acceleration.notes)
     if run.private is not None and recipe.patience is not None:
         notes.append("kept the last weights: choosing an epoch would look at the validation rows, which nothing protects")
+    if run.private is not None and not run.private.vectorised:
+        notes.append("took the gradient of one row after the other: the course of the network depends on what it is given")
     card = {
         "baseline": modality_of(schema).typical(seen).flatten().tolist(),
         "training": {

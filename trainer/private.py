@@ -8,6 +8,7 @@ or less.
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import KW_ONLY, asdict, dataclass
 from math import ceil, inf
 from typing import Any
@@ -130,6 +131,7 @@ class PrivateSteps:
                 )
         self.module, self.objective, self.budget, self.batch_size = module, objective, budget, batch_size
         self.parameters = {name: value for name, value in module.named_parameters() if value.requires_grad}
+        self.vectorised = True
         self.chunk = max(1, _NUMBERS // sum(value.numel() for value in self.parameters.values()))
 
     def batches(self, rows: int, device: torch.device) -> list[Tensor]:
@@ -158,6 +160,35 @@ class PrivateSteps:
 
     def clipped_sums(self, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The sum over the rows of their gradients, each clipped to `clip_norm` over all parameters, and of their losses."""
+        sums = {name: torch.zeros_like(value) for name, value in self.parameters.items()}
+        total = x.new_zeros((), dtype=torch.float32)
+        for rows, labels in zip(torch.split(x, self.chunk), torch.split(y, self.chunk), strict=True):
+            if len(rows) == 0:
+                break  # nobody was drawn
+            gradients, losses = self._row_gradients(rows, labels)
+            squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients.values()]).sum(0)
+            factor = (self.budget.clip_norm / squares.sqrt().clamp_min(1e-12)).clamp_max(1.0)
+            for name, gradient in gradients.items():
+                sums[name] += torch.einsum("n,n...->...", factor, gradient)
+            total = total + losses.sum()
+        return sums, total
+
+    def _row_gradients(self, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The gradient of each row by parameter ``(n, *P)``, and the loss of each ``(n,)``."""
+        if self.vectorised:
+            try:
+                return self._at_once(x, y)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError:
+                # A layer whose course depends on what it is given, as one that looks for the longest text of a batch.
+                self.vectorised = False
+        each = [self._of_one(row[None], label[None]) for row, label in zip(x, y, strict=True)]
+        return {name: torch.stack([gradients[name] for gradients, _ in each]) for name in self.parameters}, torch.stack(
+            [loss for _, loss in each]
+        )
+
+    def _at_once(self, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         buffers = dict(self.module.named_buffers())
 
         def loss_of(parameters: dict[str, Tensor], row: Tensor, label: Tensor) -> Tensor:
@@ -168,18 +199,19 @@ class PrivateSteps:
             return self.objective.total(network, row[None], label[None])
 
         each = vmap(grad_and_value(loss_of), in_dims=(None, 0, 0), randomness="different")
-        values = {name: value.detach() for name, value in self.parameters.items()}
-        sums, total = {name: torch.zeros_like(value) for name, value in values.items()}, x.new_zeros((), dtype=torch.float32)
-        for rows, labels in zip(torch.split(x, self.chunk), torch.split(y, self.chunk), strict=True):
-            if len(rows) == 0:
-                break  # nobody was drawn
-            gradients, losses = each(values, rows, labels)
-            squares = sum(gradient.flatten(1).square().sum(1) for gradient in gradients.values())
-            factor = (self.budget.clip_norm / squares.sqrt().clamp_min(1e-12)).clamp_max(1.0)
-            for name, gradient in gradients.items():
-                sums[name] += torch.einsum("n,n...->...", factor, gradient)
-            total = total + losses.sum()
-        return sums, total
+        with warnings.catch_warnings():
+            # Recurrent layers have no rule of their own, and run row by row inside.
+            warnings.filterwarnings("ignore", message="There is a performance drop")
+            return each({name: value.detach() for name, value in self.parameters.items()}, x, y)
+
+    def _of_one(self, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        loss = self.objective.total(self.module, x, y)
+        found = torch.autograd.grad(loss, list(self.parameters.values()), allow_unused=True)
+        gradients = {
+            name: torch.zeros_like(value) if gradient is None else gradient
+            for (name, value), gradient in zip(self.parameters.items(), found, strict=True)
+        }
+        return gradients, loss.detach()
 
 
 def public_inputs(schema: Schema) -> Tensor:

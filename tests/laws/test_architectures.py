@@ -2,100 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
 from math import log
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
-from numpy.typing import NDArray
+from cases import CASES, OPTIONS, cases
 from torch import nn
 
 from classifier import Classifier, Dataset, Splits
 from classifier.architecture import ARCHITECTURES, Architecture
 from classifier.errors import AssayError, ConfigurationError, NotApplicableError
-from classifier.modalities.graph import Graph
 from classifier.modality import MODALITIES
 from trainer import Recipe, train
+from trainer.objective import Objective
+from trainer.private import Budget, PrivateSteps
 
-Label = NDArray[np.int64]
-WORDS = ("good", "bad", "warm", "cold", "early", "late", "near", "far", "thick", "thin")
-
-
-def table(labels: Label, generator: np.random.Generator) -> pd.DataFrame:
-    """Two numbers that tell the class as a place on a circle, and a whole number, a flag and a category that do not."""
-    angle = 2 * np.pi * labels / (labels.max() + 1)
-    return pd.DataFrame(
-        {
-            "east": np.cos(angle) + generator.normal(0, 0.02, len(labels)),
-            "north": np.sin(angle) + generator.normal(0, 0.02, len(labels)),
-            "count": generator.integers(1, 9, len(labels)),
-            "flag": generator.integers(0, 2, len(labels)),
-            "home": generator.choice(["rent", "own", "free"], len(labels)),
-        }
-    )
-
-
-def images(labels: Label, generator: np.random.Generator) -> list[NDArray[np.uint8]]:
-    """A bright square, whose place is the class."""
-    pictures = generator.integers(0, 40, (len(labels), 16, 16)).astype(np.uint8)
-    for picture, label in zip(pictures, labels, strict=True):
-        row, column = divmod(int(label), 4)
-        picture[4 * row : 4 * row + 4, 4 * column : 4 * column + 4] = 250
-    return list(pictures)
-
-
-def texts(labels: Label, generator: np.random.Generator) -> list[str]:
-    """Sentences of different lengths with a word that tells the class."""
-    return [f"{'it was ' * int(generator.integers(1, 4))}{WORDS[label]} and {WORDS[label]} again" for label in labels]
-
-
-def series(labels: Label, generator: np.random.Generator) -> list[NDArray[np.float64]]:
-    """Two variables over 18 to 24 steps, one of which moves about a level that tells the class."""
-    lengths = generator.integers(18, 25, len(labels))
-    return [np.stack([label + generator.normal(0, 0.1, n), generator.random(n)], 1) for label, n in zip(labels, lengths, strict=True)]
-
-
-def graphs(labels: Label, generator: np.random.Generator) -> list[Graph]:
-    """Rings of 4 to 7 nodes, with a number at each node about a level that tells the class."""
-    rings = []
-    for label, count in zip(labels, generator.integers(4, 8, len(labels)), strict=True):
-        nodes = pd.DataFrame({"level": label + generator.normal(0, 0.1, count), "noise": generator.random(count)})
-        rings.append(Graph(nodes, np.stack([np.arange(count), (np.arange(count) + 1) % count], 1)))
-    return rings
-
-
-CASES: dict[str, Callable[[Label, np.random.Generator], Any]] = {
-    "tabular": table, "image": images, "text": texts, "sequence": series, "graph": graphs,
-}  # fmt: skip
-
-
-@cache
-def cases(modality: str, classes: int) -> Dataset:
-    """A small set of cases that can be told apart, as the modality itself reads and encodes them."""
-    labels = np.arange(12 * classes) % classes
-    given = CASES[modality](labels, np.random.default_rng(classes))
-    frame = given if isinstance(given, pd.DataFrame) else pd.DataFrame({"case": pd.Series(given, dtype=object)})
-    names = [f"class {label}" for label in labels]
-    return Dataset.from_frame(frame.assign(y=names), target="y", modality=modality)
-
-
-BERT = {
-    "model_type": "bert",
-    "hidden_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "vocab_size": 4096,
-}
-# Options of those that have no defaults for all of them.
-OPTIONS: dict[str, dict[str, Any]] = {"huggingface": {"config": json.dumps(BERT)}}
 MATRIX = [(name, modality, classes) for name in ARCHITECTURES for modality in sorted(ARCHITECTURES[name].modalities) for classes in (2, 10)]
 every = pytest.mark.parametrize(("name", "modality", "classes"), [case for case in MATRIX if case[1] in MODALITIES])
 each = pytest.mark.parametrize("name", sorted(ARCHITECTURES))
@@ -191,6 +115,23 @@ def test_training_lowers_the_loss(name: str, modality: str, classes: int) -> Non
     classifier = train(Splits(data, data, data), recipe, progress=False)
     loss = nn.functional.cross_entropy(classifier.logits(data.inputs), data.labels).item()
     assert loss < 0.9 * log(classes)
+
+
+@every
+def test_private_training_takes_the_gradient_of_each_row_by_itself(name: str, modality: str, classes: int) -> None:
+    options = {"normalisation": "group"} if "normalisation" in {option.name for option in fields(ARCHITECTURES[name])} else {}
+    data = cases(modality, classes)
+    module, x, y = made(name, **options).build(data.schema, classes).eval(), data.inputs[:5], data.labels[:5]
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    private = PrivateSteps(module, Objective(), Budget(1.0, 1e-5, 1.0, 1e6, 1.0, 1), 5)
+    sums, total = private.clipped_sums(x, y)
+    loss = Objective().total(module, x, y)
+    expected = torch.autograd.grad(loss, list(private.parameters.values()), allow_unused=True)
+    assert total.item() == pytest.approx(loss.item(), rel=1e-4)
+    for found, value in zip(sums.values(), expected, strict=True):
+        assert torch.allclose(found, torch.zeros_like(found) if value is None else value, atol=1e-4, rtol=1e-3)
 
 
 @each

@@ -11,15 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-import torch
-from torch import nn
+from cases import cases
 
 from audit import Subject, run
-from audit.check import check_ids, check_type
-from classifier import Classifier, Dataset
+from audit.check import check_type
 from classifier.architecture import ARCHITECTURES
 from classifier.modality import MODALITIES
 from explain.figures import FIGURES
@@ -29,7 +25,6 @@ from trainer import Recipe, train
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("classifier", "trainer", "explain", "audit", "assay")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-MATRIX = ROOT / "docs" / "matrix.md"
 QUICK = {
     "explanation.attribution": {"limit": 5, "background": 3, "samples": 64},
     "robustness.attack": {"limit": 10, "steps": 2, "restarts": 1, "eps": (0.1,)},
@@ -65,60 +60,6 @@ def test_every_public_name_says_what_it_is() -> None:
             assert not callable(item) or inspect.getdoc(item), f"{package}.{name}"
 
 
-def table(classes: int, rows: int = 160) -> Dataset:
-    generator = np.random.default_rng(classes)
-    names = np.array(["no", "yes"] if classes == 2 else [f"class {i}" for i in range(classes)])
-    x = generator.random((rows * (classes // 2), 3))
-    frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(sex=generator.choice(["f", "m"], len(x)))
-    frame["y"] = names[np.minimum((x[:, 0] * classes).astype(int), classes - 1)]
-    return Dataset.from_frame(frame, target="y", protected=("sex",))
-
-
-def subjects(classes: int) -> dict[str, Subject]:
-    splits = table(classes).split()
-    recipe = Recipe("mlp", hidden=(8,), epochs=3)
-    trained = train(splits, recipe, progress=False)
-    layer = nn.Linear(3, classes)
-    layer.weight.data = torch.randn(classes, 3, generator=torch.Generator().manual_seed(0))
-    module = Classifier.wrap(layer, schema=trained.schema, classes=trained.classes)
-    box = Classifier.wrap(lambda x: trained.probabilities(x), schema=trained.schema, classes=trained.classes)
-    whole = Subject(
-        splits.test, classifier=trained, training=splits.train, validation=splits.validation, recipe=recipe, independence="held out"
-    )
-    return {
-        "trained here": whole,
-        "brought module": Subject(splits.test, classifier=module),
-        "brought black box": Subject(splits.test, classifier=box),
-        "predictions only": Subject(splits.test, predictions=trained.probabilities(splits.test.inputs)),
-    }
-
-
-def matrix() -> str:
-    """What each check does with each kind of subject, as a table in Markdown."""
-    columns = {f"{kind}, {classes} classes": subject for classes in (2, 10) for kind, subject in subjects(classes).items()}
-    audits = {name: run(subject, options=QUICK, progress=False) for name, subject in columns.items()}
-    lines = [
-        "# Which check runs on what",
-        "",
-        "Tables. A check runs, or the reason stands here why it does not. This page is made by `tests/laws/test_house.py`;",
-        "after a change that is meant, make it anew with `ASSAY_WRITE_MATRIX=1 pytest tests/laws/test_house.py -k matrix`.",
-        "",
-        f"| check | {' | '.join(columns)} |",
-        f"|---|{'---|' * len(columns)}",
-    ]
-    for check in check_ids():
-        cells = [audit[check].not_run or "runs" for audit in audits.values()]
-        lines.append(f"| `{check}` | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def test_the_matrix_of_checks_and_subjects_is_what_the_documentation_says() -> None:
-    found = matrix()
-    if os.environ.get("ASSAY_WRITE_MATRIX"):
-        MATRIX.write_text(found, encoding="utf-8")
-    assert MATRIX.read_text(encoding="utf-8") == found
-
-
 def test_a_check_gives_the_metrics_that_it_names_and_no_others(credit_metrics: dict[str, set[str]]) -> None:
     for identifier, given in credit_metrics.items():
         assert given <= set(check_type(identifier).metrics), identifier
@@ -126,7 +67,11 @@ def test_a_check_gives_the_metrics_that_it_names_and_no_others(credit_metrics: d
 
 @pytest.fixture(scope="module")
 def credit_metrics() -> dict[str, set[str]]:
-    audit = run(subjects(2)["trained here"], options=QUICK, progress=False)
+    splits = cases("tabular", 2, 40).split()
+    recipe = Recipe("mlp", hidden=(8,), epochs=3)
+    classifier = train(splits, recipe, progress=False)
+    subject = Subject(splits.test, classifier=classifier, training=splits.train, validation=splits.validation, recipe=recipe)
+    audit = run(subject, options=QUICK, progress=False)
     return {evidence.check: {metric.name for metric in evidence.metrics} for evidence in audit.evidence}
 
 

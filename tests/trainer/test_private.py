@@ -25,6 +25,17 @@ def steps(module: nn.Module, *, clip_norm: float, noise: float = 0.0, batch_size
     return PrivateSteps(module, Objective(label_smoothing=0.1), budget, batch_size)
 
 
+class Looking(nn.Module):
+    """A network whose course depends on what it is given, which torch cannot vectorise over rows."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.unused = inner, nn.Parameter(torch.ones(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x) if float(x.sum()) > 0 else 2 * self.inner(x)
+
+
 def case(rows: int = 9) -> tuple[nn.Module, Tensor, Tensor]:
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
     return module, torch.randn(rows, 1, 4, 4), torch.randint(0, 3, (rows,))
@@ -51,6 +62,17 @@ def test_clipped_gradients_are_those_of_a_loop_over_the_rows(clip_norm: float, c
     assert all(torch.allclose(sums[name], expected[name], atol=1e-5, rtol=1e-4) for name in expected)
     assert total.item() == pytest.approx(losses, rel=1e-4)
     assert clip_norm > 1 or clipped > 0
+
+
+def test_a_network_that_looks_at_its_inputs_is_taken_row_by_row_to_the_same_gradients() -> None:
+    module, x, y = case()
+    private = steps(Looking(module), clip_norm=0.7)
+    sums, total = private.clipped_sums(x.abs(), y)
+    expected, losses = steps(module, clip_norm=0.7).clipped_sums(x.abs(), y)
+    assert not private.vectorised
+    assert all(torch.allclose(sums[f"inner.{name}"], expected[name], atol=1e-6) for name in expected)
+    assert sums["unused"].tolist() == [0.0, 0.0]
+    assert total.item() == pytest.approx(losses.item())
 
 
 def test_without_noise_and_clipping_the_step_is_the_ordinary_one() -> None:

@@ -47,13 +47,15 @@ def train_from_file(
         if epoch.number == 1 or epoch.number % every == 0:
             typer.echo(str(epoch))
 
-    state = output.with_name(f"{output.name}.checkpoint")
+    folder = output.resolve()
+    state = folder.with_name(f"{folder.name}.checkpoint")
     if state.exists() and not quiet:
         typer.echo(f"going on from {state}, if it is of this run")
     classifier = train(splits, recipe, progress=False if quiet else tell, checkpoint=state)
     if int(os.environ.get("RANK", "0")) > 0:
         return  # the first of the processes writes for all
     classifier.save(output)
+    state.unlink(missing_ok=True)
     right = (classifier.predict(splits.test.inputs) == splits.test.labels).numpy()
     record = classifier.card["training"]
     for note in record["notes"]:

@@ -48,3 +48,17 @@ def in_chunks(function: Callable[[Tensor], Tensor], x: Tensor, *, size: int | No
             continue
         start += size
     return torch.cat(outputs)
+
+
+def sum_in_chunks(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The sum over all rows, in double precision, with no more than a chunk of what is added in memory.
+
+    Args:
+        function: From ``(n, *S)`` to the sum over these rows, of any shape.
+        x: Inputs ``(N, *S)``.
+    """
+    parts = torch.split(x, chunk_size(tuple(x.shape[1:])))
+    total = function(parts[0]).double()
+    for part in parts[1:]:
+        total += function(part)
+    return total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -43,23 +43,55 @@ class Acceleration:
             return cls(device, dtype, recipe.compile)
         return cls(device, None, recipe.compile, [f"trained in float32: a {device.type} has no {recipe.precision} here"])
 
-    def compiled(self, network: nn.Module, probe: Tensor) -> Callable[[Tensor], Tensor]:
-        """The network, compiled if that was asked for and works.
+    def prepared(self, network: nn.Module, probes: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
+        """The network, compiled if that was asked for and works; in float32 where it does not run in another type.
 
         Args:
             network: What is trained.
-            probe: A few inputs to try it on ``(N, *S)``.
+            probes: Inputs to try it on, each ``(n, *S)``.
         """
+        if self.dtype is not None and (reason := self._obstacle(network, network, probes)):
+            self.notes.append(f"trained in float32: in {str(self.dtype).removeprefix('torch.')} the network does not run: {reason}")
+            self.dtype = None
         if not self.compile:
             return network
-        try:
-            quick = torch.compile(network)
-            quick(probe)
-        except Exception as error:  # whatever a compiler fails on, the network itself still runs
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            self.notes.append(f"not compiled: {reason[0]}")
+        compiled: list[Callable[[Tensor], Tensor]] = []
+
+        def tried(probe: Tensor) -> Tensor:
+            if not compiled:
+                compiled.append(torch.compile(network))
+            return compiled[0](probe)
+
+        if reason := self._obstacle(tried, network, probes):
+            self.notes.append(f"not compiled: {reason}")
             return network
-        return quick
+        return compiled[0]
+
+    def _obstacle(self, tried: Callable[[Tensor], Tensor], network: nn.Module, probes: Sequence[Tensor]) -> str:
+        """Why it does not run forwards and backwards; empty where it does. The network stays as it was."""
+        kept = [buffer.clone() for buffer in network.buffers()]
+        try:
+            for probe in probes:
+                with self.precision():
+                    answer = tried(probe)
+                answer.float().sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it so
+        except Exception as error:  # whatever a compiler or a kernel fails on, the network itself still runs
+            return (str(error).strip() or type(error).__name__).splitlines()[0]
+        finally:
+            network.zero_grad()
+            for buffer, value in zip(network.buffers(), kept, strict=True):
+                buffer.copy_(value)
+        return ""
+
+    def scale(self) -> dict[str, float]:
+        """What losses are scaled by, for a checkpoint; empty where they are not."""
+        state: dict[str, float] = self._scaler.state_dict()
+        return state
+
+    def rescale(self, scale: Mapping[str, float]) -> None:
+        """Go on with what :meth:`scale` told."""
+        if scale:
+            self._scaler.load_state_dict(dict(scale))
 
     def precision(self) -> AbstractContextManager[object]:
         """The context in which losses are computed."""

@@ -15,7 +15,7 @@ from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError
 from classifier.statistics import Array
 
-# Rows that are told apart without an error would have an infinite slope.
+# Rows that are told apart without an error would have an infinite slope. Of logits with deviation 1.
 _SLOPES = (1e-3, 1e2)
 
 
@@ -46,6 +46,9 @@ def fit_calibration(classifier: Classifier, dataset: Dataset, kind: Kind) -> Cal
 def _likeliest(logits: Array, labels: Any, *, biased: bool) -> tuple[float, Array]:
     """The slope, and the bias of each class, of least log loss, which is convex in both."""
     classes = logits.shape[1]
+    # The search, and the bounds of the slope, are for logits of about 1, whatever these are.
+    spread = max(float((logits - logits.mean(1, keepdims=True)).std()), np.finfo(float).tiny)
+    logits = logits / spread
     happened = np.eye(classes)[labels]
 
     def loss(values: Array) -> tuple[float, Array]:
@@ -56,7 +59,7 @@ def _likeliest(logits: Array, labels: Any, *, biased: bool) -> tuple[float, Arra
 
     start = np.concatenate([[1.0], np.zeros(classes)])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[_SLOPES, *[(None, None)] * classes]).x
-    return float(found[0]), found[1:]
+    return float(found[0]) / spread, found[1:]
 
 
 def _centred_isotonic(odds: Array, labels: Any) -> tuple[tuple[float, float], ...]:

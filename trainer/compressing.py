@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 
 def compress(module: nn.Module, *, prune: float, bits: int | None) -> dict[str, Any]:
-    """Prune and quantise the weights of a network in place. Vectors stay: biases, normalisations.
+    """Prune and quantise the weights of a network in place. Biases and normalisations stay.
 
     Args:
         module: A trained network.
-        prune: Share of all weights that become 0, the smallest of the whole network (Han et al., 2015, arXiv:1506.02626).
+        prune: Share of all weights that are not 0 yet and become it, the smallest of the whole network (Han et al., 2015,
+            arXiv:1506.02626).
         bits: Width of the symmetric grid that the weights of each output, along the first axis, are rounded to, as
             integers of so many bits would hold them (Jacob et al., 2018, arXiv:1712.05877); ``None`` leaves them.
 
@@ -38,14 +39,18 @@ def compress(module: nn.Module, *, prune: float, bits: int | None) -> dict[str, 
 
 def _weights(module: nn.Module) -> list[nn.Parameter]:
     """The matrices and kernels: one number for each pair of an input and an output, at least."""
-    return [parameter for parameter in module.parameters() if parameter.dim() >= 2]
+    # Networks that are evaluated at once have their biases in a matrix, and name them so.
+    named = [(name.split("."), parameter) for name, parameter in module.named_parameters()]
+    return [parameter for path, parameter in named if parameter.dim() >= 2 and not any(part.startswith("bias") for part in path)]
 
 
 def _prune(weights: list[nn.Parameter], share: float) -> None:
     sizes = torch.cat([weight.flatten().abs() for weight in weights])
+    # A weight that was 0 from the start, as of an n-gram that no text has, would take the place of one that says something.
+    idle = int((sizes == 0).sum())
     # By position and not by a threshold, so that ties do not prune more than the share.
     doomed = torch.zeros_like(sizes, dtype=torch.bool)
-    doomed[sizes.argsort(stable=True)[: round(share * len(sizes))]] = True
+    doomed[sizes.argsort(stable=True)[: idle + round(share * (len(sizes) - idle))]] = True
     for weight, part in zip(weights, torch.split(doomed, [weight.numel() for weight in weights]), strict=True):
         weight.masked_fill_(part.reshape(weight.shape), 0.0)
 

@@ -48,6 +48,12 @@ class World:
             torch.distributed.all_reduce(value)
         return value
 
+    def agree(self, module: nn.Module) -> None:
+        """Give every process the buffers of the first, as running statistics are."""
+        if self.size > 1:
+            for buffer in module.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
     def parallel(self, module: nn.Module) -> nn.Module:
         """The module with gradients averaged over the processes."""
         if self.size == 1:
@@ -66,7 +72,7 @@ def join_world(device: str = "auto") -> Iterator[World]:
     Raises:
         ConfigurationError: If there is no such device.
     """
-    chosen = _device(device)
+    chosen = _device(str(device))
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World(chosen)

@@ -20,6 +20,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from classifier.errors import ConfigurationError, NotApplicableError
+from classifier.modalities._observed import observed_column
+from classifier.modality import modality_of
+from classifier.options import require_types
 from classifier.schema import Schema
 from trainer.objective import Objective
 
@@ -30,7 +33,7 @@ _ORDERS = (*range(2, 65), 96, 128, 192, 256, 512, 1024)
 ACCOUNTANT = "Rényi accountant of dp-accounting, Poisson-sampled Gaussian, one row more or less"
 # What the bound on the weights leaves out, because it is told or chosen by other ways than private steps.
 NOT_COUNTED = (
-    "bounds, categories and fill values of features, where they were read from the data and not stated",
+    "bounds, categories, vocabularies and fill values of features, where they were read from the data and not stated",
     "losses, row counts and digests in this record",
     "the validation rows",
     "any choice of a recipe by trying several on these rows",
@@ -56,6 +59,7 @@ class Private:
     clip_norm: float = 1.0
 
     def __post_init__(self) -> None:
+        require_types(type(self), vars(self))
         if not 0 < self.delta < 1:
             raise ConfigurationError(f"delta must lie between 0 and 1, got {self.delta}")
         if (self.epsilon is None) == (self.noise_multiplier is None):
@@ -131,7 +135,8 @@ class PrivateSteps:
                 )
         self.module, self.objective, self.budget, self.batch_size = module, objective, budget, batch_size
         self.parameters = {name: value for name, value in module.named_parameters() if value.requires_grad}
-        self.vectorised = True
+        #: Why the gradients are taken row by row; empty where they are taken at once.
+        self.obstacle = ""
         self.chunk = max(1, _NUMBERS // sum(value.numel() for value in self.parameters.values()))
 
     def batches(self, rows: int, device: torch.device) -> list[Tensor]:
@@ -175,14 +180,15 @@ class PrivateSteps:
 
     def _row_gradients(self, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The gradient of each row by parameter ``(n, *P)``, and the loss of each ``(n,)``."""
-        if self.vectorised:
+        if not self.obstacle:
             try:
                 return self._at_once(x, y)
             except torch.OutOfMemoryError:
                 raise
-            except RuntimeError:
+            except RuntimeError as error:
                 # A layer whose course depends on what it is given, as one that looks for the longest text of a batch.
-                self.vectorised = False
+                # Whatever else it is, the loop over the rows meets it too.
+                self.obstacle = (str(error) or type(error).__name__).splitlines()[0]
         each = [self._of_one(row[None], label[None]) for row, label in zip(x, y, strict=True)]
         return {name: torch.stack([gradients[name] for gradients, _ in each]) for name in self.parameters}, torch.stack(
             [loss for _, loss in each]
@@ -219,9 +225,16 @@ def public_inputs(schema: Schema) -> Tensor:
 
     An element without bounds is taken to lie between -1 and 1, which leaves it as it is.
     """
-    low, high = schema.bounds
+    low, high = schema.column_bounds
     bounded = low.isfinite() & high.isfinite()
-    return torch.stack([torch.where(bounded, low, -1.0), torch.where(bounded, high, 1.0)])
+    corners = [torch.where(bounded, low, -1.0), torch.where(bounded, high, 1.0)]
+    flag = observed_column(schema)
+    if flag is not None:
+        # A corner that was not observed would count for nothing.
+        for corner in corners:
+            corner[flag] = 1.0
+    modality = modality_of(schema)
+    return torch.stack([modality.lay(corner) for corner in corners])
 
 
 def system_uniform(count: int) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from classifier.architecture import ARCHITECTURES, Architecture
 from classifier.errors import ConfigurationError, did_you_mean
+from classifier.options import require_types
 from trainer.private import Private
 from trainer.robust import Robust
 
@@ -40,7 +41,7 @@ class Recipe:
             and ``"auto"`` balances where the rarest class has under 80 % of an even share, and never in private training.
         robust: How the network is prepared for changed inputs.
         private: How much the weights may tell of one training row. The last weights are kept then, whatever the patience.
-        prune: Share of the weights that become 0 after training, the smallest.
+        prune: Share of the weights that are not 0 and become it after training, the smallest.
         quantise: Bits of the grid that weights are rounded to after training, 8 or 4.
         calibration: ``"temperature"``, ``"bias_corrected"`` or ``"isotonic"`` fits the probabilities to the validation
             rows at the end; ``"none"`` leaves them.
@@ -75,6 +76,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_types(type(self), vars(self))
         for name in ("epochs", "batch_size", "accumulate", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -117,9 +119,12 @@ class Recipe:
         """
         common = {name: getattr(self, name) for name in ("hidden", "activation", "dropout") if getattr(self, name) is not None}
         architecture = ARCHITECTURES[self.architecture]
+        for name in common.keys() & self.options.keys():
+            raise ConfigurationError(f"{name} stands twice, and again among the options of the architecture", remedy="leave one out")
         # Every architecture is a dataclass of its options.
         known = [option.name for option in fields(architecture)]
         for name in (*common, *self.options):
             if name not in known:
                 raise ConfigurationError(f"the architecture {self.architecture!r} has no option {name!r}", remedy=did_you_mean(name, known))
+        require_types(architecture, self.options, where=f"the option of {self.architecture!r} ")
         return architecture(**common, **self.options)

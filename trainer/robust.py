@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from classifier.bounds import margin_bounds
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.modality import modality_of
+from classifier.options import require_types
 from classifier.perturbation import Norm, PerturbationSet
 from classifier.schema import Schema
 from trainer.objective import Network, Objective
@@ -51,6 +52,7 @@ class Robust:
     ramp: float = 0.3
 
     def __post_init__(self) -> None:
+        require_types(type(self), vars(self))
         for name, kind in (("method", Method), ("norm", Norm)):
             if getattr(self, name) not in get_args(kind):
                 raise ConfigurationError(f"{name} must be one of {', '.join(get_args(kind))}, got {getattr(self, name)!r}")
@@ -127,7 +129,8 @@ class RobustObjective(Objective):
             generator = torch.cuda.default_generators[allowed.centre.device.index]
         x = allowed.random(generator)
         size = 2.5 * allowed.eps / self.robust.steps
-        with _evaluating(self.module), torch.enable_grad():
+        # In half precision the gradient of a loss that is not scaled would vanish.
+        with _evaluating(self.module), torch.enable_grad(), torch.autocast(allowed.centre.device.type, enabled=False):
             reference = self.module(allowed.centre).detach()
             for _ in range(self.robust.steps):
                 x = x.detach().requires_grad_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -10,15 +11,18 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from classifier.architecture import ARCHITECTURES
 from classifier.dataset import Splits
-from classifier.errors import ConfigurationError, ModelError
+from classifier.errors import ConfigurationError, ModelError, did_you_mean
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
-from trainer.loop import Epoch, train
+from trainer.loop import train
 from trainer.recipe import Recipe
+from trainer.run import Epoch
 
-# They change what the validation loss means, so that losses could not be compared; a search over seeds finds only luck.
-_NOT_SEARCHED = ("class_weights", "robust", "private", "seed")
+# They change what the validation loss means, so that losses could not be compared, or come after it, so that it does not
+# tell them apart; a search over seeds finds only luck.
+_NOT_SEARCHED = ("class_weights", "robust", "private", "prune", "quantise", "calibration", "seed")
 _OPTIONS = tuple(field.name for field in fields(Recipe) if field.name not in ("_", "options"))
 
 
@@ -49,7 +53,8 @@ class Trial:
         options: What it differs in.
         validation_loss: That of the weights it kept; ``None`` where it was stopped or failed.
         epochs: How many epochs it trained.
-        outcome: ``"completed"``, ``"pruned"`` (worse than the median of the others so far) or ``"failed"`` (the loss was no number).
+        outcome: ``"completed"``, ``"pruned"`` (worse than the median of the others so far) or ``"failed"`` (the loss was no number,
+            or the options do not go together).
     """
 
     options: Mapping[str, Any]
@@ -113,7 +118,7 @@ def search(
         for _ in range(trials):
             trial = study.ask()
             chosen = {name: _choose(trial, name, values) for name, values in space.items()}
-            result = _try(splits, with_options(recipe, chosen), chosen, trial, device)
+            result = _try(splits, recipe, chosen, trial, device)
             state = optuna.trial.TrialState
             states = {"completed": state.COMPLETE, "pruned": state.PRUNED, "failed": state.FAIL}
             study.tell(trial, result.validation_loss, state=states[result.outcome])
@@ -146,10 +151,10 @@ def _try(splits: Splits, recipe: Recipe, chosen: Mapping[str, Any], trial: Any, 
             raise _PrunedError
 
     try:
-        record = train(splits, recipe, device=device, progress=tell).card["training"]
+        record = train(splits, with_options(recipe, chosen), device=device, progress=tell).card["training"]
     except _PrunedError:
         return Trial(chosen, None, len(seen), "pruned")
-    except ModelError:
+    except (ModelError, ConfigurationError):
         return Trial(chosen, None, len(seen), "failed")
     return Trial(chosen, record["loss"]["validation"][record["best_epoch"] - 1], len(seen), "completed")
 
@@ -170,10 +175,17 @@ def _require(recipe: Recipe, space: Mapping[str, Range | Sequence[Any]], trials:
         raise ConfigurationError("a search needs a space of at least one option")
     if recipe.private is not None:
         raise ConfigurationError("every trial of a private recipe would spend its epsilon again", remedy="search on other data")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigurationError("a search runs in one process", remedy="leave out torchrun")
+    known = [*_OPTIONS, *(option.name for option in fields(ARCHITECTURES[recipe.architecture]))]
     for name, values in space.items():
+        if name not in known:
+            raise ConfigurationError(
+                f"the architecture {recipe.architecture!r} has no option {name!r} to search", remedy=did_you_mean(name, known)
+            )
         if name in _NOT_SEARCHED:
-            raise ConfigurationError(f"{name} cannot be searched: validation losses could not be compared", remedy="set it in the recipe")
-        if isinstance(values, str) or (not isinstance(values, Range) and len(values) == 0):
+            raise ConfigurationError(f"{name} cannot be searched: validation losses could not tell", remedy="set it in the recipe")
+        if not isinstance(values, Range) and (isinstance(values, str) or not isinstance(values, Sequence) or len(values) == 0):
             raise ConfigurationError(f"the space of {name} must be a range or a list of values, got {values!r}")
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from classifier.architectures._layers import Standardize
+from classifier.chunks import sum_in_chunks
 from classifier.modalities._observed import observed_column
 from classifier.schema import Schema
 
@@ -30,11 +33,14 @@ class StandardizeObserved(Standardize):
     @torch.no_grad()
     def fit(self, x: Tensor) -> None:
         """Learn mean and deviation from training inputs ``(N, T, D)``; a column that never varies keeps deviation 1."""
-        values, here = x[..., self.columns], self.observed(x)[..., None]
-        count = here.sum().clamp_min(1.0)
-        self.mean.copy_((values * here).sum((0, 1)) / count)
+
+        def summed(values: Callable[[Tensor], Tensor]) -> Tensor:
+            return sum_in_chunks(lambda part: (values(part[..., self.columns]) * self.observed(part)[..., None]).sum((0, 1)), x)
+
+        count = summed(torch.ones_like).clamp_min(1.0)
+        self.mean.copy_(summed(lambda values: values) / count)
         self.mean[self.fixed] = 0.0
-        deviation = ((values - self.mean).square() * here).sum((0, 1)).div(count).sqrt()
+        deviation = (summed(lambda values: (values - self.mean).square()) / count).sqrt().to(x.dtype)
         self.deviation.copy_(torch.where(deviation > 1e-8, deviation, torch.ones_like(deviation)))
         self.deviation[self.fixed] = 1.0
 

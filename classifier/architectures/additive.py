@@ -12,7 +12,7 @@ from classifier.architecture import ARCHITECTURES, Architecture
 from classifier.architectures._layers import Standardize
 from classifier.architectures._terms import AdditiveNetwork, TermNetworks
 from classifier.architectures.mlp import ACTIVATIONS
-from classifier.chunks import in_chunks
+from classifier.chunks import sum_in_chunks
 from classifier.errors import ConfigurationError, did_you_mean
 from classifier.schema import Schema
 
@@ -106,7 +106,7 @@ class NeuralAdditiveNetwork(AdditiveNetwork):
         """Move the mean of each term over training inputs ``(N, D)`` to the bias; the logits stay."""
         training = self.training
         self.eval()
-        mean = in_chunks(self.contributions, x).double().mean(0).to(x.dtype)
+        mean = (sum_in_chunks(lambda part: self.contributions(part).double().sum(0), x) / len(x)).to(x.dtype)
         self.centre.add_(mean)
         self.bias.add_(mean.sum(0))
         self.train(training)

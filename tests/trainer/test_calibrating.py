@@ -53,6 +53,13 @@ def log_loss(classifier: Classifier, dataset: Dataset) -> float:
     return cross_entropy(classifier.logits(dataset.inputs), dataset.labels).item()
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1e5])
+def test_a_temperature_is_found_whatever_the_scale_of_the_logits(truth: tuple[Classifier, Dataset], scale: float) -> None:
+    classifier, rows = truth
+    plain, scaled = (fit_calibration(changed(classifier, factor, (0.0, 0.0)), rows, "temperature") for factor in (1.0, scale))
+    assert scaled.temperature == pytest.approx(scale * plain.temperature, rel=1e-3)
+
+
 def test_logits_that_are_three_times_too_large_get_the_temperature_three(truth: tuple[Classifier, Dataset]) -> None:
     classifier, rows = truth
     assert fit_calibration(changed(classifier, 3.0, (0.0, 0.0)), rows, "temperature").temperature == pytest.approx(3.0, rel=0.15)

@@ -61,6 +61,29 @@ def test_ties_prune_no_more_than_the_share_and_zeros_stay_on_the_grid() -> None:
     assert torch.equal(weights(module)[0], torch.zeros(4, 4))
 
 
+def test_biases_of_networks_that_are_evaluated_at_once_stay_and_terms_keep_their_mean() -> None:
+    splits = Dataset.builtin("moons").split(seed=0)
+    recipe = Recipe("additive", hidden=(8,), epochs=10, learning_rate=0.01)
+    whole, small = (train(splits, replace(recipe, prune=share), progress=False) for share in (0.0, 0.5))
+    assert whole.module is not None
+    assert small.module is not None
+    for (name, before), after in zip(whole.module.named_parameters(), small.module.parameters(), strict=True):
+        if "biases" in name:
+            assert torch.equal(before, after), name
+        elif "weights" in name:
+            assert (after == 0).any(), name
+    terms = small.module.contributions(splits.train.inputs).mean(0)  # type: ignore[operator]
+    assert terms.abs().max() < 1e-6
+
+
+def test_weights_that_were_0_before_do_not_fill_the_share() -> None:
+    module = nn.Sequential(nn.Linear(10, 10))
+    with torch.no_grad():
+        module[0].weight[:6] = 0  # type: ignore[index]
+    compress(module, prune=0.5, bits=None)
+    assert int((weights(module)[0] == 0).sum()) == 60 + 20
+
+
 def test_the_record_names_the_uncompressed_network_and_the_rest_of_the_run_is_the_same() -> None:
     splits = Dataset.builtin("moons").split(seed=0)
     recipe = Recipe("mlp", hidden=(8,), epochs=3, calibration="temperature")

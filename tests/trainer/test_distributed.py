@@ -17,14 +17,21 @@ from trainer.distributed import World
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-import trainer.loop
+import numpy as np
+import trainer.run
 from classifier import Dataset
-from trainer import Recipe, train
+from trainer import Recipe, Robust, train
 
-trainer.loop.CHECKPOINT_SECONDS = 0.0
+trainer.run.CHECKPOINT_SECONDS = 0.0
 folder, killed = Path(sys.argv[1]), sys.argv[2] == "killed"
-dropout = float(sys.argv[3])
-recipe = Recipe("mlp", hidden=(16,), dropout=dropout, epochs=6, batch_size=49, learning_rate=0.01, patience=None)
+if sys.argv[3] == "cnn":
+    data = Dataset.builtin("digits")
+    splits = data[np.arange(400)].split(seed=0)
+    options = {"channels": (4,), "hidden": (8,)}
+    recipe = Recipe("cnn", options=options, epochs=6, batch_size=49, patience=None, robust=Robust("pgd", eps=0.05, steps=2))
+else:
+    splits = Dataset.builtin("moons").split(seed=0)
+    recipe = Recipe("mlp", hidden=(16,), dropout=float(sys.argv[3]), epochs=6, batch_size=49, learning_rate=0.01, patience=None)
 attempt, rank = int(os.environ["TORCHELASTIC_RESTART_COUNT"]), int(os.environ["RANK"])
 
 
@@ -34,7 +41,7 @@ def tell(epoch):
     print(f"attempt {attempt}, epoch {epoch.number}", flush=True)
 
 
-classifier = train(Dataset.builtin("moons").split(seed=0), recipe, device="cpu", progress=tell, checkpoint=folder / "checkpoint")
+classifier = train(splits, recipe, device="cpu", progress=tell, checkpoint=folder / "checkpoint")
 classifier.save(folder / f"rank{rank}")
 """
 RECIPE = Recipe("mlp", hidden=(16,), epochs=6, batch_size=49, learning_rate=0.01, patience=None)
@@ -65,9 +72,11 @@ def test_two_processes_train_the_classifier_of_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_survived_and_changes_nothing(tmp_path: Path) -> None:
-    whole, *_ = trained_by_two(tmp_path / "whole", "whole", "0.3")
-    first, second, said = trained_by_two(tmp_path / "killed", "killed", "0.3", restarts=1)
+@pytest.mark.parametrize("network", ["0.3", "cnn"])
+def test_a_killed_worker_is_survived_and_changes_nothing(tmp_path: Path, network: str) -> None:
+    """With dropout; and with batch normalisation and attacked rows, where every process has statistics of its own."""
+    whole, *_ = trained_by_two(tmp_path / "whole", "whole", network)
+    first, second, said = trained_by_two(tmp_path / "killed", "killed", network, restarts=1)
     assert "attempt 0, epoch 3" in said
     assert "attempt 1, epoch 1" not in said
     assert "attempt 1, epoch 6" in said

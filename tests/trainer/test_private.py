@@ -13,6 +13,7 @@ from scipy import optimize, stats
 from torch import Tensor, nn
 
 from classifier import Dataset, Feature, Schema, Splits
+from classifier.architectures._observed import StandardizeObserved
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.modality import modality_of
 from trainer import Private, Recipe, train
@@ -69,7 +70,7 @@ def test_a_network_that_looks_at_its_inputs_is_taken_row_by_row_to_the_same_grad
     private = steps(Looking(module), clip_norm=0.7)
     sums, total = private.clipped_sums(x.abs(), y)
     expected, losses = steps(module, clip_norm=0.7).clipped_sums(x.abs(), y)
-    assert not private.vectorised
+    assert private.obstacle
     assert all(torch.allclose(sums[f"inner.{name}"], expected[name], atol=1e-6) for name in expected)
     assert sums["unused"].tolist() == [0.0, 0.0]
     assert total.item() == pytest.approx(losses.item())
@@ -127,6 +128,18 @@ def test_batch_normalisation_is_refused_with_the_way_out() -> None:
 def test_inputs_are_scaled_by_the_bounds_of_the_schema_alone() -> None:
     schema = Schema("tabular", (Feature("a", "continuous", low=2.0, high=6.0), Feature("b", "continuous", scale=3.0)), encoding="natural")
     assert public_inputs(schema).tolist() == [[2.0, -1.0], [6.0, 1.0]]
+
+
+@pytest.mark.parametrize("modality", ["sequence", "graph"])
+def test_both_public_corners_count_where_something_may_be_unobserved(modality: str) -> None:
+    flag = Feature("(observed)", "binary", low=0.0, high=1.0, mutable=False)
+    schema = Schema(modality, (Feature("a", "continuous", low=0.0, high=1.0), flag), size=(3,))
+    corners = public_inputs(schema)
+    assert corners[:, :, :2].tolist() == [[[0.0, 1.0]] * 3, [[1.0, 1.0]] * 3]
+    layer = StandardizeObserved(schema)
+    layer.fit(corners)
+    assert layer.mean.tolist() == [0.5]
+    assert layer.deviation.tolist() == [0.5]
 
 
 def exact_epsilon(noise: float, count: int, delta: float) -> float:

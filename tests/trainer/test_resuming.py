@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from classifier import Dataset, Splits
-from classifier.errors import IntegrityError
+from classifier.errors import ConfigurationError, IntegrityError
+from classifier.records import digest
 from trainer import Epoch, Recipe, train
+from trainer.distributed import World
+from trainer.run import Run
 
 RECIPE = Recipe("mlp", hidden=(8,), dropout=0.5, epochs=8, schedule="cosine", warmup=0.1, patience=None)
 
@@ -20,7 +26,7 @@ class PowerCutError(Exception):
 
 @pytest.fixture(autouse=True)
 def _after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.loop.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("trainer.run.CHECKPOINT_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +57,38 @@ def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one_to_the_bit(
     assert resumed.digest == whole.digest
     assert resumed.card["training"]["loss"] == whole.card["training"]["loss"]
     assert [epoch.number for epoch in seen] == list(range(4, len(whole.card["training"]["loss"]["train"]) + 1))
-    assert list(tmp_path.iterdir()) == []
+    assert train(splits, recipe, progress=False, checkpoint=tmp_path / "run").digest == whole.digest
+
+
+def test_the_record_of_a_resumed_run_counts_what_was_spent_before(splits: Splits, tmp_path: Path) -> None:
+    def slowly(epoch: Epoch) -> None:
+        time.sleep(0.2)
+        if epoch.number == 4:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        train(splits, RECIPE, progress=slowly, checkpoint=tmp_path / "run")
+    record = train(splits, RECIPE, progress=False, checkpoint=tmp_path / "run").card["training"]
+    # The checkpoint of the fourth epoch was written before the fourth pause.
+    assert record["seconds"] > 0.6
+
+
+def test_processes_that_would_go_on_from_different_epochs_are_refused(splits: Splits, tmp_path: Path) -> None:
+    class Alone(World):
+        """The other process found no checkpoint."""
+
+        def total(self, value: torch.Tensor) -> torch.Tensor:
+            return value
+
+        def parallel(self, module: nn.Module) -> nn.Module:
+            return module
+
+    killed_after(4, splits, RECIPE, tmp_path / "run")
+    module = RECIPE.network().build(splits.train.schema, 2)
+    run = Run(module, RECIPE, None, Alone(torch.device("cpu"), 0, 2), splits.train)
+    key = digest([asdict(RECIPE), splits.train.digest, splits.validation.digest])
+    with pytest.raises(ConfigurationError, match="would go on after epoch 4, and others after another one; put the checkpoint on a disk"):
+        run.fit(splits.train.inputs, splits.train.labels, splits.validation, False, tmp_path / "run", key)
 
 
 def test_a_run_that_was_stopped_early_and_killed_stays_stopped(splits: Splits, tmp_path: Path) -> None:

@@ -67,12 +67,23 @@ def test_a_failing_trial_does_not_stop_the_search_unless_all_fail(splits: Splits
         search(splits, diverging, {"learning_rate": [1e30]}, trials=2, progress=False)
 
 
+def test_options_that_do_not_go_together_are_a_failed_trial(splits: Splits) -> None:
+    pytest.importorskip("optuna")
+    recipe = Recipe("attention_table", epochs=1, options={"width": 8})
+    found = search(splits, recipe, {"heads": [3, 4]}, trials=6, progress=False)
+    assert found.recipe.options == {"width": 8, "heads": 4}
+    assert {trial.outcome for trial in found.trials if trial.options["heads"] == 3} == {"failed"}
+
+
 @pytest.mark.parametrize(
     ("recipe", "space", "trials", "message"),
     [
         (RECIPE, {}, 1, "a space of at least one option"),
         (RECIPE, SPACE, 0, "trials must be at least 1"),
         (RECIPE, {"class_weights": ["none"]}, 1, "class_weights cannot be searched"),
+        (RECIPE, {"prune": [0.0, 0.9]}, 1, "prune cannot be searched"),
+        (RECIPE, {"calibration": ["none"]}, 1, "calibration cannot be searched"),
+        (RECIPE, {"epochs": 5}, 1, "must be a range or a list"),
         (RECIPE, {"activation": "relu"}, 1, "must be a range or a list"),
         (RECIPE, {"hidden": []}, 1, "must be a range or a list"),
         (replace(RECIPE, private=Private(delta=1e-5, epsilon=1.0)), SPACE, 1, "would spend its epsilon again"),

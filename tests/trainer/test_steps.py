@@ -105,6 +105,50 @@ def test_a_network_that_does_not_compile_is_trained_as_it_is_and_says_why(monkey
     assert compiled.digest == train(splits, RECIPE, progress=False).digest
 
 
+def test_a_network_whose_gradients_do_not_compile_is_trained_as_it_is_and_keeps_its_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: object, *gradients: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("no kernel for this gradient")
+
+    monkeypatch.setattr(torch, "compile", lambda module: lambda x: Broken.apply(module(x)))
+    acceleration = Acceleration(torch.device("cpu"), compile=True)
+    assert acceleration.prepared(network, [torch.rand(4, 2)]) is network
+    assert acceleration.notes == ["not compiled: no kernel for this gradient"]
+    assert network[1].num_batches_tracked == 0
+    assert network[1].running_mean.tolist() == [0, 0, 0]
+    assert network[0].weight.grad is None
+
+
+def test_a_network_that_does_not_run_in_half_precision_is_trained_in_single_and_says_why() -> None:
+    class Picky(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            answer = super().forward(x)
+            if answer.dtype == torch.bfloat16:
+                raise RuntimeError("could not create a primitive")
+            return answer
+
+    acceleration = Acceleration(torch.device("cpu"), torch.bfloat16)
+    acceleration.prepared(Picky(2, 2), [torch.rand(4, 2)])
+    assert acceleration.dtype is None
+    assert acceleration.notes == ["trained in float32: in bfloat16 the network does not run: could not create a primitive"]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_loss_that_stays_a_number_but_runs_away_stops_too(splits: Splits, optimizer: str) -> None:
+    recipe = replace(RECIPE, epochs=20, optimizer=optimizer, learning_rate=1e6)  # type: ignore[arg-type]
+    with pytest.raises(
+        ModelError, match=r"the loss is [\d.e+]+ in step \d+ of epoch \d+ at learning_rate 1000000.0; try learning_rate = 100000"
+    ):
+        train(splits, recipe, progress=False)
+
+
 def test_a_loss_that_blows_up_names_the_step(splits: Splits) -> None:
     with pytest.raises(ModelError, match=r"in step \d+ of epoch \d+ at learning_rate 1e\+30; try learning_rate = 1e\+29"):
         train(splits, replace(RECIPE, optimizer="sgd", learning_rate=1e30), progress=False)
@@ -116,7 +160,25 @@ def test_the_record_tells_what_the_run_cost(splits: Splits) -> None:
     assert record["hardware"]["device"]
     assert record["energy"]["watt_hours"] >= 0
     assert record["energy"]["source"]
-    assert record["learning_rate"] == pytest.approx([1e-3 * share for share in (1, 0.8, 0.6, 0.4, 0.2)])
+    # The rate in the middle of each epoch.
+    assert record["learning_rate"] == pytest.approx([1e-3 * share for share in (0.9, 0.7, 0.5, 0.3, 0.1)])
+
+
+def test_the_recorded_loss_is_the_mean_over_all_rows_by_their_weights(splits: Splits) -> None:
+    """At a rate that changes nothing, in batches of different sizes and mixes of classes."""
+    recipe = replace(RECIPE, epochs=1, batch_size=7, learning_rate=1e-30, optimizer="sgd", class_weights="balanced")
+    uneven = replace(splits, train=splits.train[splits.train.labels.numpy().cumsum() % 4 != 3])
+    classifier = train(uneven, recipe, progress=False)
+    record = classifier.card["training"]
+    logits, weight = classifier.logits(uneven.train.inputs), torch.tensor(record["class_weights"])
+    expected = nn.functional.cross_entropy(logits, uneven.train.labels, weight=weight)
+    assert record["loss"]["train"][0] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_warm_up_steps_from_the_first_step_on(splits: Splits) -> None:
+    recipe = replace(RECIPE, epochs=1, batch_size=1000, warmup=0.5)
+    slow, fast = (train(splits, replace(recipe, learning_rate=rate), progress=False) for rate in (1e-3, 1e-2))
+    assert largest_difference(slow, fast) > 1e-4
 
 
 def test_a_device_that_is_not_there_is_refused(splits: Splits) -> None:
@@ -135,6 +197,17 @@ def test_a_device_that_is_not_there_is_refused(splits: Splits) -> None:
         ({"schedule": "step"}, "schedule must be constant, linear or cosine"),
         ({"precision": "int8"}, "precision must be float32, bfloat16 or float16"),
         ({"options": {"widht": 3}}, "the architecture 'mlp' has no option 'widht'"),
+        ({"options": {"hidden": 32}}, "the option of 'mlp' hidden must be a list of whole numbers, got 32"),
+        ({"options": {"dropout": "0.1"}}, "the option of 'mlp' dropout must be a number, got '0.1'"),
+        ({"hidden": (3,), "options": {"hidden": (4,)}}, "hidden stands twice"),
+        ({"epochs": "5"}, "epochs must be a whole number, got '5'"),
+        ({"epochs": 2.5}, "epochs must be a whole number, got 2.5"),
+        ({"epochs": None}, "epochs must be a whole number, got None"),
+        ({"learning_rate": None}, "learning_rate must be a number, got None"),
+        ({"hidden": 32}, "hidden must be a list of whole numbers or nothing, got 32"),
+        ({"compile": "yes"}, "compile must be true or false, got 'yes'"),
+        ({"seed": True}, "seed must be a whole number, got True"),
+        ({"robust": "pgd"}, "robust must be a Robust or nothing, got 'pgd'"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(options: dict[str, object], message: str) -> None:

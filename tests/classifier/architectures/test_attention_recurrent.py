@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import conv1d, layer_norm
 
 from classifier import Dataset, Feature, Schema, Splits
 from classifier.architectures.attention_recurrent import AttentionRecurrent, AttentionRecurrentNetwork
+from classifier.errors import ConfigurationError
 from trainer import Recipe, train
 
 FLAG = Feature("(observed)", "binary", mutable=False)
@@ -74,16 +76,18 @@ def test_an_empty_series_has_finite_logits_and_no_attention() -> None:
 
 
 def test_it_is_a_bidirectional_lstm_with_a_weighted_mean() -> None:
-    """Against torch's own bidirectional layer with the same weights, where every step is observed."""
+    """Against torch's own layers with the same weights, where every step is observed."""
     module, x = network(7, flag=False, hidden=(5,)), torch.rand(4, 7, 2, generator=torch.Generator().manual_seed(2))
-    outside = torch.nn.LSTM(2, 5, batch_first=True, bidirectional=True)
+    read = layer_norm(conv1d(x.mT, *module.around.parameters(), padding=3).mT, (5,)).relu()
+    outside = torch.nn.LSTM(5, 5, batch_first=True, bidirectional=True)
     weights = dict(module.forwards[0].named_parameters())
     reverse = {f"{name}_reverse": value for name, value in module.backwards[0].named_parameters()}
     outside.load_state_dict({**weights, **reverse})
-    states = outside(x)[0]
-    attention = module.score(states)[..., 0].softmax(1)
+    known = layer_norm(torch.cat([outside(read)[0], read], dim=2), (15,))
+    attention = module.score(known)[..., 0].softmax(1)
     assert torch.allclose(module.attention(x), attention, atol=1e-6)
-    assert torch.allclose(module(x), module.head((attention[..., None] * states).sum(1)), atol=1e-6)
+    read_out = torch.cat([(attention[..., None] * known).sum(1), known.relu().amax(1)], dim=1)
+    assert torch.allclose(module(x), module.head(read_out), atol=1e-6)
 
 
 def test_it_standardizes_each_variable_over_the_observed_steps() -> None:
@@ -94,14 +98,21 @@ def test_it_standardizes_each_variable_over_the_observed_steps() -> None:
     assert torch.allclose(module.standardize.deviation, seen.std(0, correction=0), atol=1e-6)
 
 
+def test_a_kernel_without_a_middle_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="kernel must be odd and at least 1, got 4"):
+        AttentionRecurrent(kernel=4)
+
+
 @pytest.mark.slow
 def test_it_learns_gunpoint(gunpoint: Path) -> None:
-    """Mean of three seeds; a nearest neighbour reaches .91, and this recipe .95 or more."""
+    """Mean of three seeds, trained on the 50 series of the training file and judged on the 150 of the test file."""
     data = Dataset.read(gunpoint / "GunPoint_TRAIN.ts", target="label", modality="sequence")
     test = Dataset.read(gunpoint / "GunPoint_TEST.ts", target="label", modality="sequence", schema=data.schema, classes=data.classes)
     accuracies = []
     for seed in range(3):
-        recipe = Recipe("attention_recurrent", epochs=150, learning_rate=3e-3, batch_size=8, clip_norm=1.0, patience=None, seed=seed)
+        recipe = Recipe(
+            "attention_recurrent", epochs=150, learning_rate=3e-3, schedule="cosine", batch_size=8, clip_norm=1.0, patience=None, seed=seed
+        )
         classifier = train(Splits(data, data, test, independence="given"), recipe, progress=False)
         accuracies.append((classifier.predict(test.inputs) == test.labels).float().mean().item())
-    assert sum(accuracies) / 3 > 0.8, accuracies
+    assert sum(accuracies) / 3 >= 0.95, accuracies

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import Field, model_validator
-from torch import nn
+from torch import Tensor, nn
 
 from audit.toml_files import Form
+from classifier.adapters._answers import class_order, two_sided
 from classifier.adapters.boosting import from_lightgbm, from_xgboost
 from classifier.adapters.exported import from_exported
+from classifier.adapters.module import from_module
 from classifier.adapters.onnx import from_onnx
 from classifier.adapters.predictions import prediction_columns
 from classifier.adapters.rest import from_rest
 from classifier.adapters.sklearn import from_sklearn, from_skops
 from classifier.adapters.weights import load_weights
 from classifier.classifier import DOCUMENT, Classifier, Description
-from classifier.errors import ConfigurationError, IntegrityError, StorageError
+from classifier.errors import AssayError, ConfigurationError, IntegrityError, StorageError
 from classifier.records import read_record
 from classifier.schema import Encoding, Schema
 from classifier.tables import read_table
 
 # What each kind of model may be told beside its file.
 _OPTIONS = {
-    "output": ("onnx", "exported"),
-    "classes": ("onnx", "exported", "skops", "xgboost", "lightgbm", "rest", "huggingface"),
+    "output": ("onnx", "exported", "python"),
+    "classes": ("onnx", "exported", "skops", "xgboost", "lightgbm", "rest", "huggingface", "python"),
     "categories": ("onnx", "exported", "xgboost", "lightgbm"),
     "layout": ("onnx", "exported"),
     "threads": ("onnx",),
@@ -123,8 +129,15 @@ class BroughtPart(Form):
             from classifier.adapters.huggingface import from_huggingface
 
             return from_huggingface(folder / self.huggingface, classes=self.classes or None, size=size[0] if size else None)
-        made = _make(self.python) if self.python is not None else None
-        return made if isinstance(made, Classifier) else None
+        made = _make(self.python, folder.resolve()) if self.python is not None else None
+        if not isinstance(made, Classifier):
+            return None
+        for option in ("classes", "output", "weights"):
+            if option in self.model_fields_set:
+                raise ConfigurationError(
+                    f"[model] states {option}, and {self.python} makes a Classifier, which says that itself", remedy=f"leave {option} out"
+                )
+        return made
 
     def of_schema(self, folder: Path, schema: Schema, classes: tuple[str, ...]) -> Classifier:
         """The classifier, of inputs that the data describe.
@@ -158,16 +171,43 @@ class BroughtPart(Form):
         return self._of_python(folder, schema, classes)
 
     def _of_python(self, folder: Path, schema: Schema, classes: tuple[str, ...]) -> Classifier:
-        made = _make(str(self.python))
+        made = _make(str(self.python), folder.resolve())
         if self.weights is not None:
             if not isinstance(made, nn.Module):
                 raise ConfigurationError(
                     f"[model] weights belong to a module, and {self.python} makes a {type(made).__name__}", remedy="leave weights out"
                 )
             made = load_weights(made, folder / self.weights)
+        if isinstance(made, nn.Module):
+            return from_module(made, schema=schema, classes=classes, output=self.output, output_classes=self.classes)
+        if self.output is not None:
+            raise ConfigurationError(
+                f"[model] output belongs to a module, and {self.python} makes a {type(made).__name__}, which gives probabilities",
+                remedy="leave output out",
+            )
         if hasattr(made, "predict_proba"):
-            return from_sklearn(lambda: made, schema=schema, classes=classes)
-        return Classifier.wrap(made, schema=schema, classes=classes)
+            return from_sklearn(lambda: made, schema=schema, classes=classes, output_classes=self.classes)
+        if not callable(made):
+            raise ConfigurationError(
+                f"{self.python} makes a {type(made).__name__}, required is a module, a fitted estimator, a function or a Classifier",
+                remedy="return one of these",
+            )
+        return _of_function(made, schema, classes, self.classes)
+
+
+def _of_function(function: Callable[[Tensor], Any], schema: Schema, classes: tuple[str, ...], own: tuple[str, ...]) -> Classifier:
+    """A classifier of a function to probabilities, each of a class in the order that somebody states."""
+    if not own:
+        return Classifier.wrap(function, schema=schema, classes=classes, card={"output_order": classes})
+    order = class_order(own, classes, what="the function")
+
+    def probabilities(x: Tensor) -> Tensor:
+        answer = two_sided(torch.as_tensor(function(x)), probabilities=True)
+        return answer[:, order] if answer.shape[1] == len(order) else answer  # the classifier refuses another number
+
+    probabilities.__module__ = getattr(function, "__module__", type(function).__module__)
+    probabilities.__qualname__ = f"{getattr(function, '__qualname__', type(function).__qualname__)} as {', '.join(own)}"
+    return Classifier.wrap(probabilities, schema=schema, classes=classes, card={"output_order": own})
 
 
 def read_schema(path: Path) -> Schema:
@@ -185,14 +225,42 @@ def read_schema(path: Path) -> Schema:
 
 
 @cache
-def _make(python: str) -> Any:
+def _make(python: str, folder: Path) -> Any:
     """What the factory that the user named returns: a classifier, a module, an estimator, or a function."""
     module_name, _, name = python.partition(":")
+    with _importable(folder):
+        try:
+            module = importlib.import_module(module_name)
+            factory = getattr(module, name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ConfigurationError(
+                f"[model] python = {python!r} cannot be imported: {error}",
+                remedy=f'give "module:factory", a module that is installed or lies in {folder}',
+            ) from error
+        beside = folder.joinpath(*module_name.split(".")).with_suffix(".py")
+        found = getattr(module, "__file__", None)
+        # An installed one of that name, or the one of an audit that ran before in this process, is not the one that was meant.
+        if beside.is_file() and found is not None and not beside.samefile(found):
+            raise ConfigurationError(
+                f"[model] python = {python!r} means {found}, and there is {beside} too", remedy="give one of the modules another name"
+            )
+        try:
+            return factory()
+        except AssayError:
+            raise
+        except Exception as error:  # whatever code that is not Assay's raises
+            raise ConfigurationError(
+                f"[model] python = {python!r} was called and failed: {type(error).__name__}: {error}",
+                remedy="run the factory by itself; it is called without arguments, from the folder where the command runs",
+            ) from error
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Let modules of a folder be imported. It comes last, so that a file there stands for no module that is installed."""
+    sys.path.append(str(folder))
+    importlib.invalidate_caches()
     try:
-        factory = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(
-            f"[model] python = {python!r} cannot be imported: {error}",
-            remedy='give "module:factory", and run where that module can be imported',
-        ) from error
-    return factory()
+        yield
+    finally:
+        sys.path.remove(str(folder))

@@ -9,14 +9,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from audit.brought import KINDS, BroughtPart, read_schema
+from audit.brought_data import require_fills, require_precision, with_left_out, with_stated_constants
+from audit.data_part import DataPart
 from audit.policy import Policy
 from audit.subject import Decision, Subject
 from audit.toml_files import Form, read_toml
 from classifier.adapters.predictions import read_predictions
+from classifier.adapters.reordering import reordered
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset, Splits
-from classifier.errors import ConfigurationError
-from classifier.schema import Encoding, Relation, Schema
+from classifier.errors import AssayError, ConfigurationError, ModelError
+from classifier.schema import Relation, Schema
 from classifier.subwords import read_tokenizer
 from trainer import Epoch, Private, Recipe, Robust, train
 
@@ -30,60 +33,6 @@ class AuditPart(Form):
     seed: int = 0
     profile: Profile = "standard"
     languages: tuple[Literal["en"], ...] = ("en",)
-
-
-class RelationPart(Form):
-    """``[[data.relations]]``: a linear relation that every valid row keeps."""
-
-    weights: dict[str, float]
-    sense: Literal["<=", "=="]
-    value: float
-
-
-class SeriesPart(Form):
-    """``series``: of a table with a row for each step, the columns that tell the series and the time."""
-
-    id: str
-    time: str
-
-
-class DataPart(Form):
-    """``[data]``: the cases, their target, and what they are."""
-
-    path: str
-    modality: Literal["tabular", "image", "text", "sequence", "graph"] = "tabular"
-    size: tuple[int, ...] = ()
-    encoding: Encoding | None = None
-    schema_path: Annotated[str | None, Field(alias="schema")] = None
-    series: SeriesPart | None = None
-    tokenizer: str | None = None
-    test_path: str | None = None
-    validation_path: str | None = None
-    group: str | None = None
-    time: str | None = None
-    target: str
-    event: str | None = None
-    protected: tuple[str, ...] = ()
-    protected_inputs: dict[str, str] = {}
-    drop: tuple[str, ...] = ()
-    immutable: tuple[str, ...] = ()
-    cuts: dict[str, tuple[float, ...]] = {}
-    features: dict[str, dict[str, Any]] = {}
-    relations: tuple[RelationPart, ...] = ()
-    test_share: float = 0.25
-    validation_share: float = 0.15
-
-    @model_validator(mode="after")
-    def _consistent(self) -> DataPart:
-        if self.validation_path and not self.test_path:
-            raise ValueError("has validation_path, which needs test_path too")
-        if self.series and self.modality != "sequence":
-            raise ValueError('has series, which needs modality = "sequence" too')
-        if self.tokenizer and self.modality != "text":
-            raise ValueError('has a tokenizer, which needs modality = "text" too')
-        if self.schema_path is not None and (self.encoding or self.features or self.relations or self.size or self.immutable):
-            raise ValueError("has a schema, which says what encoding, features, relations, size and immutable say; leave those out")
-        return self
 
 
 class CostsPart(Form):
@@ -202,6 +151,10 @@ class Configuration(Form):
         data, brought = self.data, self._with_own_schema(folder)
         schema = brought.schema if brought else read_schema(folder / data.schema_path) if data.schema_path else None
         whole = self._read(folder, data.path, schema, brought.classes if brought else None)
+        if schema is None and self.model.kind not in (None, "predictions"):
+            require_fills(whole, data.features, str(self.model.kind))
+            extended = with_stated_constants(whole, data.features, folder / data.path)
+            whole = whole if extended == whole.schema else self._read(folder, data.path, extended, None)
         if data.test_path is None and self.model.kind is not None:
             # A classifier that is brought may have learned from any of these rows.
             return Splits(whole, whole, whole, independence="unknown")
@@ -241,14 +194,23 @@ class Configuration(Form):
             return train(splits, recipe, progress=progress)
         if self.model.predictions is not None:
             raise ConfigurationError("there are predictions alone, and this asks the classifier itself", remedy="bring the classifier")
-        return self._with_own_schema(folder) or self.model.of_schema(folder, splits.test.schema, splits.test.classes)
+        found = self._with_own_schema(folder)
+        if found is not None:
+            return reordered(found, splits.test.classes)
+        require_precision(splits.test.schema, str(self.model.kind))
+        try:
+            return self.model.of_schema(folder, splits.test.schema, splits.test.classes)
+        except ModelError as error:
+            raise with_left_out(error, splits.test) from error
 
     def subject(self, splits: Splits, classifier: Classifier | None, folder: Path) -> Subject:
         """What is audited: the classifier, or the predictions that were brought in its place."""
         known = splits.independence != "unknown"
         model, predictions = self.model, None
         if model.predictions is not None:
-            predictions = read_predictions(folder / model.predictions, splits.test, columns=model.columns, case=model.id)
+            predictions = read_predictions(
+                folder / model.predictions, splits.test, columns=model.columns, case=model.id, target=self.data.target
+            )
         return Subject(
             splits.test,
             classifier=classifier,
@@ -274,24 +236,30 @@ class Configuration(Form):
             protected = tuple(column for column in data.protected if column not in data.protected_inputs)
             drop, inputs = self.model.beside_predictions(path, data.target, drop, protected)
             schema = schema if inputs or schema is not None else Schema("tabular", ())
-        return Dataset.read(
-            path,
-            target=data.target,
-            event=data.event,
-            favourable=self.decision.favourable,
-            protected=data.protected,
-            protected_inputs=tuple(data.protected_inputs),
-            drop=drop,
-            cuts=data.cuts,
-            features=features,
-            relations=[Relation(part.weights, part.sense, part.value) for part in data.relations],
-            schema=schema,
-            classes=classes,
-            modality=data.modality,
-            size=data.size,
-            encoding=data.encoding or self.model.encoding(data.modality),
-            series=(data.series.id, data.series.time) if data.series else None,
-        )
+        try:
+            return Dataset.read(
+                path,
+                target=data.target,
+                event=data.event,
+                favourable=self.decision.favourable,
+                protected=data.protected,
+                protected_inputs=tuple(data.protected_inputs),
+                drop=drop,
+                cuts=data.cuts,
+                features=features,
+                relations=[Relation(part.weights, part.sense, part.value) for part in data.relations],
+                schema=schema,
+                classes=classes,
+                modality=data.modality,
+                size=data.size,
+                encoding=data.encoding or self.model.encoding(data.modality),
+                series=(data.series.id, data.series.time) if data.series else None,
+            )
+        except AssayError as error:
+            # Of several files, which one it is; a text that names it needs no more.
+            if data.test_path is None or Path(file).name in error.problem:
+                raise
+            raise type(error)(f"{file}: {error.problem}", remedy=error.remedy) from error
 
     def _with_own_schema(self, folder: Path) -> Classifier | None:
         """The classifier, where it comes with a schema of its own."""

@@ -7,17 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from audit.brought_data import precision_notes
 from audit.check import metric_names
 from audit.configuration import Configuration, ModelPart
 from audit.runner import choose_checks
 from audit.subject import Subject
+from classifier.adapters._labels import sorted_labels
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset, Splits
+from classifier.schema import Schema
+from classifier.splitting import same_rows
 from trainer import train
 
 # Trainings of an audit: the classifier itself, and the five folds of the group metrics.
 _TRAININGS = 6
+# Rows of which a classifier that was brought is asked, and seconds that an endpoint may take for it.
+_ASKED, _SECONDS = 200, 10
+_EVENT_LAST = "as the data have them, of two the event last; if their order is another, state [model] classes"
 
 
 def preview_configuration(path: Path) -> str:
@@ -34,12 +42,13 @@ def preview_configuration(path: Path) -> str:
     checks = choose_checks((), (), configuration.checks, configuration.audit.profile)
     splits = configuration.read_splits(path.parent)
     test = splits.test
-    lines = [f"{path} can be run.", "", *_data(splits), "", *_features(test), ""]
+    brought = configuration.model.kind
+    lines = [f"{path} can be run.", "", *_data(splits, configuration), "", *_features(test), ""]
     if test.protected:
         lines += [*_groups(splits), ""]
     classifier, training = _stand_in(configuration, splits, path.parent)
     subject = configuration.subject(splits, classifier, path.parent)
-    if configuration.recipe() is None:
+    if brought is not None:
         lines += [*_model(configuration.model, subject), ""]
     seconds, a_row = training, _seconds_a_row(subject)
     lines.append("Checks")
@@ -79,13 +88,85 @@ def _model(model: ModelPart, subject: Subject) -> list[str]:
         lines.append(f"  probabilities of {len(subject.test)} rows, matched by {model.id or 'their order'}")
         unknown = "" if schema.features else ", and nothing is known of its inputs"
         return [*lines, f"  the classifier is not at hand{unknown}: what asks it itself cannot be measured"]
-    units = "scaled to 0 and 1 by their bounds" if schema.encoding == "unit" else "in natural units"
-    lines.append(f"  takes {' x '.join(map(str, schema.shape))} {'numbers' if schema.size else 'columns'} an input, {units}")
-    own = ", ".join(model.classes or classifier.classes)
-    if model.kind in ("onnx", "exported", "xgboost", "lightgbm", "rest"):
-        lines.append(f"  outputs: {own}, unless the file names them; if their order is another one, state [model] classes")
+    lines.append(f"  takes {_taken(schema)}")
+    lines.append(f"  {_outputs(model, classifier)}")
+    if model.categories == "codes" and model.kind in ("onnx", "exported"):
+        codes = (f"{f.name} ({', '.join(f'{c} {i}' for i, c in enumerate(f.categories))})" for f in schema.features if f.categories)
+        lines.append(f"  codes of categories are their positions: {'; '.join(codes)}; no file tells others")
+    lines += [f"  {said}" for said in (*classifier.card.get("assumptions", ()), *precision_notes(schema, str(model.kind)))]
+    lines += [f"  {said}" for said in _answers(subject)]
     lines.append("  gradients: " + (f"none, {classifier.why_no_gradients}" if classifier.why_no_gradients else "yes"))
     return lines
+
+
+def _taken(schema: Schema) -> str:
+    """What one input is, in words."""
+    units = "scaled to 0 and 1 by their bounds" if schema.encoding == "unit" else "in natural units"
+    columns = f"{len(schema.columns)} column{'s' if len(schema.columns) != 1 else ''}"
+    match schema.modality:
+        case "text":
+            return f"texts of {schema.size[0]} tokens, cut off or filled up"
+        case "image":
+            levels = "levels from 0 to 1" if schema.encoding == "unit" else "levels as they are in the files"
+            return f"images of {' x '.join(map(str, schema.size))} pixels and {columns.replace('column', 'channel')}, {levels}"
+        case "sequence":
+            return f"series of {schema.size[0]} steps with {columns} each, {units}"
+        case "graph":
+            return f"graphs of up to {schema.size[0]} nodes with {columns} each, {units}"
+        case _:
+            return f"{columns} an input, {units}"
+
+
+def _outputs(model: ModelPart, classifier: Classifier) -> str:
+    """The class of each output, in the order of what was brought, and how that is known."""
+    own = tuple(classifier.card.get("output_order", ()))
+    if model.classes:
+        return f"outputs: {', '.join(model.classes)}, as [model] classes states"
+    match model.kind:
+        case "path" | "huggingface" | "skops":
+            return f"outputs: {', '.join(own or classifier.classes)}, as the file names them"
+        case "python":
+            named = "as it names them" if not own or "names_classes" in classifier.card else _EVENT_LAST
+            return f"outputs: {', '.join(own or classifier.classes)}, {named}"
+        case "rest":
+            names = ", ".join(sorted_labels(classifier.classes))
+            return f"outputs: {names}, or of two the event {classifier.classes[-1]} alone; if their order is another, state [model] classes"
+        case "onnx" | "exported":
+            names = ", ".join(own or classifier.classes)
+            return f"outputs: {names}, unless the file names them; if their order is another, state [model] classes"
+        case _:
+            return (
+                f"outputs: {', '.join(own or classifier.classes)}, as labels are sorted; if their order is another, state [model] classes"
+            )
+
+
+def _answers(subject: Subject) -> list[str]:
+    """What the answers to some of the rows look like, where they look wrong."""
+    test, asked = subject.test, _ASKED
+    if "rows_per_second" in subject.model.card:
+        asked = max(1, min(asked, int(_SECONDS * float(subject.model.card["rows_per_second"]))))
+    rows = np.unique(np.linspace(0, len(test) - 1, asked).astype(np.int64))
+    some = test[rows]
+    found = subject.model.probabilities(some.inputs).double()
+    said = []
+    if bool((found.amax(1) > 1 - 1e-9).all()):
+        said.append(f"each of {len(rows)} answers is exactly 0 or 1: are they decisions, and not probabilities?")
+    if len(test.classes) == 2:
+        area, error = _area(found[:, 1], some.labels == 1)
+        if area + 2 * error < 0.5:
+            said.append(f"it ranks {len(rows)} rows worse than chance (AUC {area:.2f}): are the classes the wrong way round?")
+    return said
+
+
+def _area(scores: torch.Tensor, events: torch.Tensor) -> tuple[float, float]:
+    """The area under the ROC curve and its standard error (Hanley and McNeil, 1982); 0.5 where one class is absent."""
+    own, others = scores[events], scores[~events]
+    if not len(own) or not len(others):
+        return 0.5, 0.0
+    area = ((own[:, None] > others).double() + 0.5 * (own[:, None] == others).double()).mean().item()
+    first, second = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (len(own) - 1) * (first - area**2) + (len(others) - 1) * (second - area**2)
+    return area, float(np.sqrt(max(spread, 0.0) / (len(own) * len(others))))
 
 
 def _seconds_a_row(subject: Subject) -> float:
@@ -99,13 +180,14 @@ def _seconds_a_row(subject: Subject) -> float:
     return (time.monotonic() - started) / len(rows)
 
 
-def _data(splits: Splits) -> list[str]:
+def _data(splits: Splits, configuration: Configuration) -> list[str]:
     test = splits.test
+    filled = "filled with" if configuration.model.kind is None else "the classifier is asked with"
     lines = [f"Data: {test.source.get('name', 'a table')}"]
     if test.cleaning is not None:
         c = test.cleaning
         lines.append(f"  {c.rows_read} rows read, {c.rows_without_target} without a label, {c.duplicates} duplicates")
-        lines += [f"  {column}: {count} missing, filled with {c.filled[column]}" for column, count in c.missing.items()]
+        lines += [f"  {column}: {count} missing, {filled} {c.filled[column]}" for column, count in c.missing.items()]
         lines += [f"  constant, left out: {', '.join(c.constant)}"] if c.constant else []
         lines += [f"  {note}" for note in c.notes]
     counts = np.bincount(test.labels.numpy(), minlength=len(test.classes))
@@ -113,10 +195,32 @@ def _data(splits: Splits) -> list[str]:
         lines.append(f"  {len(test)} rows; independence of the test data unknown: no performance rule can pass")
     else:
         lines.append(f"  {len(splits.train)} to train, {len(splits.validation)} to validate, {len(test)} to test")
+    lines += [f"  {said}" for said in _overlap(splits, configuration.data.group)]
     lines.append("  classes in the test rows: " + ", ".join(f"{name} {count}" for name, count in zip(test.classes, counts, strict=True)))
     if test.event is not None:
         lines.append(f"  event: {test.event}; favourable: {test.favourable}")
     return lines
+
+
+def _overlap(splits: Splits, group: str | None) -> list[str]:
+    """What test rows in a file of their own share with the training rows, of which they are said to be independent."""
+    if splits.independence != "given":
+        return []
+    test, known = splits.test, Dataset.joined([splits.train, splits.validation])
+    said = []
+    if test.inputs[0].numel():
+        numbers = same_rows(torch.cat([known.inputs, test.inputs]))
+        count = int(np.isin(numbers[len(known) :], numbers[: len(known)]).sum())
+        if count:
+            said.append(f"{count} of {len(test)} test rows are training rows too, equal in every input: they are not independent")
+    if group is not None:
+        shared = set(test.column(group).dropna()) & set(known.column(group).dropna())
+        if shared:
+            count = int(test.column(group).isin(shared).sum())
+            said.append(
+                f"{count} of {len(test)} test rows have a {group} of training rows ({len(shared)} values): they are not independent"
+            )
+    return said
 
 
 def _features(test: Dataset) -> list[str]:

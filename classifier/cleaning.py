@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -14,11 +13,18 @@ from numpy.typing import NDArray
 from classifier.columns import as_text
 from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.schema import Feature, Schema
+from classifier.spelling import TRUTH, Taken, named, numbers_in, spelled, taken_for, text_taken_for
+from classifier.suspicions import column_notes, looks_like_row_number, outliers, outside_bounds, repeated_columns
+from classifier.unfit import refuse_nested, refuse_unfit
 
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "?")
-MOST_CATEGORIES = 50
-MOST_CLASSES = 100
-_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
+__all__ = [
+    "Cleaning", "constant_columns", "describe_table", "infer_feature", "looks_like_row_number", "require_fields", "schema_fields", "tidy",
+    "tidy_columns",
+]  # fmt: skip
+
+# Values of a column that is stated to be categorical: more would be an identifier, and a column of inputs each.
+MOST_STATED = 1000
+GAP = "(missing)"
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Cleaning:
         filled: What stands for a missing value in each such column.
         constant: Columns left out because they have one value only.
         outliers: Numbers in each column that lie more than 3 interquartile ranges beyond its quartiles; kept.
+        outside: Values of each column that lie outside its stated bounds; kept.
         notes: Whatever else a reader should know, as sentences.
     """
 
@@ -45,37 +52,84 @@ class Cleaning:
     filled: Mapping[str, str] = field(default_factory=dict)
     constant: tuple[str, ...] = ()
     outliers: Mapping[str, int] = field(default_factory=dict)
+    outside: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
-def tidy(column: pd.Series[Any], *, codes: bool = False) -> pd.Series[Any]:
+def tidy(column: pd.Series[Any], *, codes: bool = False, exact: bool = False, taken: Taken | None = None) -> pd.Series[Any]:
     """A column with missing values marked, as numbers where all its values are numbers, else as strings.
+
+    True and false become yes and no, whether they are truth values or text.
 
     Args:
         column: The column as it was read.
-        codes: Whether numbers are codes of categories, and so strings.
+        codes: Whether numbers are codes of categories, and so stay as they are written.
+        exact: Whether numbers stay as they are written if any has leading zeros, or is whole and beyond 2^53: of
+            identifiers, no two may become one.
+        taken: What the values are, where that is known of a table of which this column is a part.
     """
-    if codes:
-        return as_text(tidy(column)).astype(object)
-    if pd.api.types.is_bool_dtype(column):
-        return column.map({True: "yes", False: "no"}).astype(object)
     if pd.api.types.is_complex_dtype(column):
         raise DataError(f"column {str(column.name)!r} holds complex numbers", remedy="give real and imaginary part a column each")
-    if pd.api.types.is_numeric_dtype(column):
+    if pd.api.types.is_numeric_dtype(column) and not codes and (taken or taken_for(column, exact=exact)) == "number":
         return column.astype(float)
-    text = column.astype(object)
-    text = text.where(text.isna(), text.astype(str).str.strip())
-    text = text.where(~text.isin(MISSING), None)
-    numbers = pd.to_numeric(text, errors="coerce")
-    if text.notna().any() and bool((numbers.notna() | text.isna()).all()):
-        return numbers.astype(float)
-    return text
+    text = spelled(column)
+    found = taken or text_taken_for(text, exact=exact)
+    if found == "truth":
+        return text.where(text.isna(), text.str.lower().map(TRUTH)).astype(object)
+    return text if codes or found == "text" else numbers_in(text)
 
 
-def tidy_columns(frame: pd.DataFrame, stated: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """All columns of a table tidied; those stated as categorical hold codes where they hold numbers."""
-    codes = {column for column, fields in stated.items() if fields.get("kind") == "categorical"}
-    return pd.DataFrame({column: tidy(frame[column], codes=column in codes) for column in frame.columns}, index=frame.index)
+def tidy_columns(
+    frame: pd.DataFrame,
+    stated: Mapping[str, Mapping[str, Any]],
+    *,
+    exact: bool = False,
+    taken: Mapping[str, Taken] | None = None,
+) -> pd.DataFrame:
+    """All columns of a table tidied. Categories that are stated decide how a value is called; of a stated kind, codes stay as written.
+
+    Args:
+        frame: The table as it was read.
+        stated: For a column, the fields of `Feature` that are stated.
+        exact: Whether these columns are no inputs, so that numbers in them may be identifiers; see :func:`tidy`.
+        taken: What columns are, where that is known of a table of which this is a part.
+
+    Raises:
+        DataError: If an input column holds several values in one cell, or complex numbers.
+    """
+    columns = {}
+    for name in frame.columns:
+        given, column = stated.get(name, {}), frame[name]
+        if not exact:
+            refuse_nested(str(name), column)
+        if given.get("categories"):
+            columns[name] = named(column, map(str, given["categories"]))
+        else:
+            columns[name] = tidy(column, codes=given.get("kind") == "categorical", exact=exact, taken=(taken or {}).get(str(name)))
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def schema_fields(schema: Schema) -> dict[str, dict[str, Any]]:
+    """For each feature of a schema, what decides how its values are tidied."""
+    return {feature.name: {"kind": feature.kind, "categories": feature.categories} for feature in schema.features}
+
+
+def require_fields(name: str, stated: object) -> None:
+    """Refuse what is stated of a feature and is none of its fields.
+
+    Raises:
+        ConfigurationError: With the field that may be meant.
+    """
+    if not isinstance(stated, Mapping):
+        raise ConfigurationError(
+            f"what is stated of feature {name!r} must be its fields, got {stated!r}", remedy=f'[data.features.{name}] kind = "categorical"'
+        )
+    known = [each.name for each in fields(Feature) if each.name != "name"]
+    for key in stated:
+        if key not in known:
+            raise ConfigurationError(f"feature {name!r} has no field {key!r}", remedy=did_you_mean(key, known))
+    if "categories" in stated and not isinstance(stated["categories"], list | tuple):
+        raise ConfigurationError(f"categories of feature {name!r} must be a list, got {stated['categories']!r}")
 
 
 def infer_feature(column: pd.Series[Any], overrides: Mapping[str, Any] | None = None) -> Feature:
@@ -86,118 +140,84 @@ def infer_feature(column: pd.Series[Any], overrides: Mapping[str, Any] | None = 
         overrides: Fields of the feature that the user states; what is stated is not inferred.
 
     Raises:
-        DataError: If it holds free text, dates, an identifier, mixed types, or numbers that are not finite.
-        ConfigurationError: If `overrides` names a field that a feature does not have.
+        DataError: If it holds free text, dates, an identifier, mixed types, numbers that are not finite, or
+            values that its stated kind does not have.
+        ConfigurationError: If `overrides` names a field that a feature does not have, or states what cannot be.
     """
-    name = str(column.name)
-    stated = dict(overrides or {})
-    for key in stated:
-        if key not in (known := [f.name for f in fields(Feature)]):
-            raise ConfigurationError(f"feature {name!r} has no field {key!r}", remedy=did_you_mean(key, known))
+    name, stated = str(column.name), dict(overrides or {})
+    require_fields(name, stated)
+    present, kind = column.dropna(), stated.get("kind")
     if "categories" in stated:
         stated["categories"] = tuple(str(value) for value in stated["categories"])
-    present = column.dropna()
-    if stated.get("kind") in ("continuous", "integer") and present.dtype != float:
-        wrong = present[pd.to_numeric(present, errors="coerce").isna()]
+        inferred: dict[str, Any] = {"kind": "binary" if len(stated["categories"]) == 2 else "categorical"}
+    elif kind in ("continuous", "integer") and present.dtype != float:
+        wrong = present[numbers_in(present.astype(object)).isna()]
+        if wrong.empty:
+            wrong = present
         raise DataError(
-            f"column {name!r} is stated as {stated['kind']} but holds {str(wrong.iloc[0])[:40]!r} in row {wrong.index[0]}",
+            f"column {name!r} is stated as {kind} but holds {str(wrong.iloc[0])[:40]!r} in row {wrong.index[0]}",
             remedy="correct it, or leave it empty",
         )
-    inferred = _infer_number(name, present) if present.dtype == float else _infer_categories(name, present)
+    elif present.dtype == float and kind != "categorical":
+        inferred = _infer_number(name, present, kind)
+    else:
+        inferred = _infer_categories(name, as_text(present), stated=kind == "categorical")
     if column.isna().any() and "fill" not in stated:
-        # The median, and a category of its own: neither moves what the other rows say.
-        if inferred["kind"] in ("categorical",) or inferred.get("categories"):
-            inferred |= {"kind": "categorical", "categories": (*inferred["categories"], "(missing)"), "fill": "(missing)"}
+        categories = stated.get("categories", inferred.get("categories", ()))
+        if not categories:
+            inferred["fill"] = lower_median(present)
+        elif kind == "binary":
+            raise DataError(
+                f"column {name!r} is stated as binary but lacks {int(column.isna().sum())} of {len(column)} values",
+                remedy="state fill, the value that stands for a missing one",
+            )
         else:
-            # The lower median occurs in the data: it is whole where they are, and the majority of two values.
-            inferred["fill"] = float(present.quantile(0.5, interpolation="lower"))
+            # A category of its own does not move what the other rows say. Where a text says so already, it is the same.
+            inferred |= {"kind": "categorical", "fill": GAP}
+            (stated if "categories" in stated else inferred)["categories"] = (*categories, *([] if GAP in categories else [GAP]))
     unknown = stated.get("unknown")
     if unknown is not None and inferred.get("categories") and "categories" not in stated and unknown not in inferred["categories"]:
         inferred |= {"kind": "categorical", "categories": (*inferred["categories"], unknown)}
     return Feature(name=name, **{**inferred, **stated})
 
 
-def _infer_number(name: str, values: pd.Series[Any]) -> dict[str, Any]:
+def lower_median(values: pd.Series[Any]) -> float:
+    """What stands for a missing number. It occurs in the data: it is whole where they are, and the majority of two values."""
+    return float(values.quantile(0.5, interpolation="lower"))
+
+
+def _infer_number(name: str, values: pd.Series[Any], stated: str | None) -> dict[str, Any]:
     finite = np.isfinite(values.to_numpy())
     if not finite.all():
         row = values.index[int((~finite).argmax())]
         raise DataError(f"column {name!r} has the non-finite value {values.loc[row]} in row {row}", remedy="correct it, or leave it empty")
     low, high = float(values.min()), float(values.max())
-    whole = bool((values == values.round()).all())
-    kind = "integer" if whole else "continuous"
-    if whole and values.nunique() == 2:
-        kind = "binary"
+    broken = (values != values.round()).to_numpy()
+    if stated == "integer" and broken.any():
+        row = values.index[int(broken.argmax())]
+        raise DataError(
+            f"column {name!r} is stated as integer but holds {values.loc[row]:g} in row {row}",
+            remedy='correct it, or state kind = "continuous"',
+        )
+    if stated == "binary" and values.nunique() > 2:
+        raise DataError(
+            f"column {name!r} is stated as binary but holds {values.nunique()} different values",
+            remedy='state kind = "integer", "continuous" or "categorical"',
+        )
+    kind = "continuous" if broken.any() else "binary" if values.nunique() == 2 else "integer"
     return {"kind": kind, "low": low, "high": high}
 
 
-def _infer_categories(name: str, values: pd.Series[Any]) -> dict[str, Any]:
-    text = as_text(values)
+def _infer_categories(name: str, text: pd.Series[Any], *, stated: bool) -> dict[str, Any]:
     distinct = sorted(text.unique())
-    if len(distinct) > MOST_CATEGORIES:
-        example = str(text.iloc[0])[:40]
-        share = pd.to_numeric(text, errors="coerce").notna().mean()
-        if text.map(lambda value: bool(_DATE.fullmatch(value))).mean() > 0.9:
-            problem, remedy = "dates", f'put "{name}" under drop, or split by it with time = "{name}"'
-        elif share > 0.5:
-            wrong = text[pd.to_numeric(text, errors="coerce").isna()]
-            problem, remedy = "numbers mixed with text", f"correct {str(wrong.iloc[0])[:40]!r} in row {wrong.index[0]}"
-            example = str(wrong.iloc[0])[:40]
-        elif len(distinct) == len(text) and not text.str.contains(" ").any():
-            problem, remedy = "an identifier", f'put "{name}" under drop'
-        else:
-            problem, remedy = "free text", f'put "{name}" under drop'
-        raise DataError(f"column {name!r} holds {problem} ({len(distinct)} different values, such as {example!r})", remedy=remedy)
+    if not stated:
+        refuse_unfit(name, text)
+    elif len(distinct) > MOST_STATED:
+        raise DataError(
+            f"column {name!r} is stated as categorical but has {len(distinct)} different values, at most {MOST_STATED} can be categories",
+            remedy=f'put "{name}" under drop, or state its categories, and unknown for all others',
+        )
     return {"kind": "binary" if len(distinct) == 2 else "categorical", "categories": tuple(distinct)}
-
-
-def looks_like_row_number(column: pd.Series[Any]) -> bool:
-    """Whether a numeric column only counts the rows, and so tells nothing of a case."""
-    if column.dtype != float or column.isna().any() or len(column) < 20:
-        return False
-    return bool((column.diff().iloc[1:] == 1).all())
-
-
-def encode_labels(column: pd.Series[Any], event: str | None, classes: Sequence[str] | None) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Turn a tidied target column into class indices ``(N,)`` and the names of the classes, the event last of two.
-
-    Raises:
-        DataError: If it has one class only, too many, a continuous value, or one that is not in `classes`.
-        ConfigurationError: If `event` is no class.
-    """
-    numeric = column.dtype == float
-    if numeric and (column.nunique() > MOST_CLASSES or not (column == column.round()).all()):
-        raise DataError(
-            f"the target {column.name!r} is a continuous value ({column.nunique()} different numbers), required are classes",
-            remedy="Assay audits classifiers; cut the target into classes first",
-        )
-    text = as_text(column)
-    if numeric and not np.isfinite(column).all():
-        row = column.index[int((~np.isfinite(column)).to_numpy().argmax())]
-        raise DataError(f"the target {column.name!r} has the non-finite value {column.loc[row]} in row {row}", remedy="correct it")
-    found = list(classes) if classes is not None else sorted(text.unique(), key=float if numeric else str)
-    if len(found) < 2:
-        raise DataError(
-            f"the target {column.name!r} has one class only, {found[0] if found else 'none'!r}, required are 2",
-            remedy="check that the file is whole",
-        )
-    if len(found) > MOST_CLASSES:
-        raise DataError(
-            f"the target {column.name!r} has {len(found)} different values, at most {MOST_CLASSES} can be classes",
-            remedy="is it the right column?",
-        )
-    if event is not None:
-        if event not in found:
-            raise ConfigurationError(f"the target {column.name!r} has no class {event!r}", remedy=did_you_mean(event, found))
-        if len(found) == 2:
-            found = [name for name in found if name != event] + [event]
-    codes = pd.Index(found, dtype=object).get_indexer(pd.Index(text, dtype=object))
-    if (codes < 0).any():
-        first = int((codes < 0).argmax())
-        raise DataError(
-            f"the target {column.name!r} has the unknown class {text.iloc[first]!r} in row {text.index[first]}",
-            remedy=f"known are: {', '.join(found)}",
-        )
-    return codes.astype(np.int64), tuple(found)
 
 
 def constant_columns(inputs: pd.DataFrame) -> tuple[str, ...]:
@@ -215,38 +235,8 @@ def describe_table(inputs: pd.DataFrame, schema: Schema, labels: NDArray[np.int6
     return {
         "missing": missing,
         "filled": {name: f"{schema[name].fill}" for name in missing},
-        "outliers": {str(name): count for name in used.columns if (count := _outliers(used[name]))},
+        "outliers": {str(name): count for name in used.columns if (count := outliers(used[name]))},
+        "outside": outside_bounds(used, schema),
         "constant": tuple(column for column in constant_columns(inputs) if column not in schema.names),
-        "notes": tuple(note for column in used.columns for note in _notes(used[column], labels)),
+        "notes": (*(note for column in used.columns for note in column_notes(used[column], labels)), *repeated_columns(used)),
     }
-
-
-def _notes(column: pd.Series[Any], labels: NDArray[np.int64]) -> list[str]:
-    notes = []
-    if looks_like_row_number(column):
-        notes.append(f"{column.name} only counts the rows; put it under drop")
-    elif column.dtype == float and len(column) >= 20 and column.nunique() == len(column) and (column == column.round()).all():
-        notes.append(f"{column.name} has another whole number in every row; if it is an identifier, put it under drop")
-    if (share := _tells_the_class(column, labels)) is not None:
-        notes.append(
-            f"{column.name} alone tells the class of {share:.1%} of the rows; if it is known only after the fact, put it under drop"
-        )
-    return notes
-
-
-def _tells_the_class(column: pd.Series[Any], labels: NDArray[np.int64]) -> float | None:
-    """The share of rows whose class the column alone gives away, where that is nearly all of them."""
-    values = pd.cut(column, 20, labels=False, duplicates="drop") if column.dtype == float and column.nunique() > 20 else column
-    counts = pd.crosstab(values.fillna("(missing)") if values.dtype == object else values.fillna(-1), labels)
-    # As many values as rows tell anything; such a column is an identifier.
-    share = float(counts.max(axis=1).sum() / max(1, counts.to_numpy().sum()))
-    return share if len(column) >= 50 and len(counts) <= len(column) / 10 and share >= 0.995 else None
-
-
-def _outliers(column: pd.Series[Any]) -> int:
-    """How many numbers lie far out, by Tukey's outer fences."""
-    if column.dtype != float:
-        return 0
-    low, high = column.quantile([0.25, 0.75])
-    reach = 3 * (high - low)
-    return int(((column < low - reach) | (column > high + reach)).sum()) if reach > 0 else 0

@@ -16,11 +16,39 @@ if TYPE_CHECKING:
 
 def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     """A column of categories as strings; whole numbers, as codes are, without a decimal point. Missing values stay."""
+    if pd.api.types.infer_dtype(column, skipna=True) == "string":
+        return column
     return column.map(lambda value: str(int(value)) if isinstance(value, float) and value.is_integer() else str(value), na_action="ignore")
 
 
+def require_values(feature: Feature, column: pd.Series[Any]) -> None:
+    """Refuse numbers that a feature cannot have. Those outside its bounds are no such numbers: they are counted.
+
+    Args:
+        feature: What the values mean.
+        column: The values, in natural units ``(N,)``.
+
+    Raises:
+        DataError: If a whole number is none, or one of two values neither.
+    """
+    if feature.categories or feature.kind not in ("integer", "binary"):
+        return
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    two = (0.0, 1.0) if feature.low is None or feature.high is None else (feature.low, feature.high)
+    right = np.isin(numbers, two) if feature.kind == "binary" else numbers == np.round(numbers)
+    # What is missing or not finite is judged when it is encoded.
+    wrong = np.isfinite(numbers) & ~right
+    if wrong.any():
+        first = int(wrong.argmax())
+        required = f"{two[0]:g} or {two[1]:g}" if feature.kind == "binary" else "a whole number"
+        raise DataError(
+            f"column {feature.name!r} must hold {required}, got {numbers[first]:g} in row {column.index[first]}",
+            remedy='correct it, or state kind = "continuous" and train with it',
+        )
+
+
 def encode_column(feature: Feature, column: pd.Series[Any], encoding: Encoding) -> NDArray[Any]:
-    """One feature's encoded columns ``(N, width)``.
+    """One feature's encoded columns ``(N, width)``, float32.
 
     Args:
         feature: What the values mean.
@@ -55,13 +83,20 @@ def encode_column(feature: Feature, column: pd.Series[Any], encoding: Encoding) 
             return codes[:, None].astype(np.float32)
         return np.eye(feature.width, dtype=np.float32)[codes]
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, copy=True)
+    _require_finite(feature, column, numbers, "finite numbers")
+    with np.errstate(over="ignore"):
+        if encoding == "unit" and feature.low is not None:
+            numbers = (numbers - feature.low) / feature.span
+        encoded = numbers.astype(np.float32)
+    _require_finite(feature, column, encoded, "numbers that are finite in 32 bits")
+    return encoded[:, None]
+
+
+def _require_finite(feature: Feature, column: pd.Series[Any], numbers: NDArray[Any], required: str) -> None:
     wrong = ~np.isfinite(numbers)
     if wrong.any():
         first = int(wrong.argmax())
-        raise DataError(f"column {feature.name!r} must hold finite numbers, got {str(column.iloc[first])!r} in row {column.index[first]}")
-    if encoding == "unit" and feature.low is not None:
-        numbers = (numbers - feature.low) / feature.span
-    return numbers[:, None]
+        raise DataError(f"column {feature.name!r} must hold {required}, got {str(column.iloc[first])!r} in row {column.index[first]}")
 
 
 def decode_column(feature: Feature, values: NDArray[Any], encoding: Encoding) -> NDArray[Any]:

@@ -85,9 +85,10 @@ class Dataset:
         from classifier.preparation import Reading, read
 
         reading = Reading(
-            target=target, event=event, favourable=favourable, protected=tuple(protected), protected_inputs=tuple(protected_inputs),
-            drop=tuple(drop), cuts=cuts or {}, features=features or {}, relations=tuple(relations), schema=schema, classes=classes,
-            modality=modality, size=tuple(size), encoding=encoding, series=series,
+            target=target, event=event, favourable=favourable, protected=_names("protected", protected),
+            protected_inputs=_names("protected_inputs", protected_inputs), drop=_names("drop", drop), cuts=cuts or {},
+            features=features or {}, relations=tuple(relations), schema=schema, classes=classes, modality=modality, size=tuple(size),
+            encoding=encoding, series=series,
         )  # fmt: skip
         return read(Path(path), reading)
 
@@ -139,9 +140,10 @@ class Dataset:
         from classifier.preparation import Reading, prepare
 
         reading = Reading(
-            target=target, event=event, favourable=favourable, protected=tuple(protected), protected_inputs=tuple(protected_inputs),
-            drop=tuple(drop), cuts=cuts or {}, features=features or {}, relations=tuple(relations), schema=schema, classes=classes,
-            modality=modality, size=tuple(size), encoding=encoding,
+            target=target, event=event, favourable=favourable, protected=_names("protected", protected),
+            protected_inputs=_names("protected_inputs", protected_inputs), drop=_names("drop", drop), cuts=cuts or {},
+            features=features or {}, relations=tuple(relations), schema=schema, classes=classes, modality=modality, size=tuple(size),
+            encoding=encoding,
         )  # fmt: skip
         return prepare(frame, reading, name)
 
@@ -225,7 +227,7 @@ class Dataset:
             test: Share of rows to test on.
             validation: Share of rows that decide when to stop.
             seed: Decides which rows go where.
-            group: A column whose rows belong together (a customer, a patient).
+            group: A column whose rows belong together (a customer, a patient); every row needs a value.
             time: A column to order by, so that the latest rows are tested on: numbers, or dates written as 2026-01-31.
         """
         if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
@@ -237,15 +239,32 @@ class Dataset:
         else:
             parts = cut(self._positions(Seed(seed, ("split",)), group), test=test, validation=validation)
         train, kept, held = (self[rows] for rows in parts)
-        return Splits(train, kept, held)
+        try:
+            return Splits(train, kept, held)
+        except DataError as error:
+            if group is None:
+                raise
+            raise DataError(
+                f"{error.problem}, since rows that share {group!r} stay together and there are {self.column(group).nunique()} such groups",
+                remedy="it takes several groups of each class: take larger parts, or group by another column",
+            ) from error
 
     def folds(self, count: int, *, seed: int = 0, group: str | None = None) -> NDArray[np.int64]:
         """The fold of each row ``(N,)``, from 0 to `count` - 1; stratified and grouped like :meth:`split`."""
+        if count < 2:
+            raise ConfigurationError(f"folds must be at least 2, got {count}")
         return (self._positions(Seed(seed, ("folds",)), group) * count).astype(np.int64)
 
     def _positions(self, seed: Seed, group: str | None) -> NDArray[np.float64]:
         together = units(self.inputs, None if group is None else self.column(group))
         return stratified_positions(together, self.labels.numpy(), seed)
+
+
+def _names(option: str, names: Sequence[str]) -> tuple[str, ...]:
+    # A text is a sequence of letters, which would be taken for as many columns.
+    if isinstance(names, str):
+        raise ConfigurationError(f"{option} must be a list of columns, got {names!r}", remedy=f'{option} = ["{names}"]')
+    return tuple(names)
 
 
 @dataclass(frozen=True)

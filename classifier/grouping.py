@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +13,25 @@ from numpy.typing import NDArray
 from classifier.columns import as_text
 from classifier.errors import DataError
 
+if TYPE_CHECKING:
+    from classifier.dataset import Dataset
+
 SMALLEST_GROUP = 10
 _QUARTILES = [0.25, 0.5, 0.75]
 
 
 def cut_points(column: pd.Series[Any]) -> tuple[float, ...]:
-    """Where a number is cut into groups unless somebody says otherwise: at its quartiles; one of two values needs no cut."""
+    """Where a number is cut into groups unless somebody says otherwise: at its quartiles; one of two values needs no cut.
+
+    A cut at the smallest value would leave nobody below it. Where all quartiles are that value, it is cut off from the rest.
+    """
     if column.dtype != float or column.nunique() <= 2:
         return ()
-    return tuple(np.unique(column.quantile(_QUARTILES)).tolist())
+    low = column.min()
+    points = np.unique(column.quantile(_QUARTILES))
+    if not (points > low).any():
+        points = np.array([column[column > low].min()])
+    return tuple(points[points > low].tolist())
 
 
 def group_names(column: pd.Series[Any], points: Sequence[float]) -> NDArray[np.object_]:
@@ -39,16 +49,26 @@ def group_names(column: pd.Series[Any], points: Sequence[float]) -> NDArray[np.o
     return names[np.where(np.isnan(values), len(points) + 1, np.searchsorted(points, values, side="right"))]
 
 
-def require_sizes(attribute: str, groups: NDArray[np.object_]) -> None:
-    """Refuse a protected attribute that has a group too small to say anything of.
+def group_notes(dataset: Dataset) -> list[str]:
+    """Refuse a protected attribute that has a group too small to say anything of, and note one that has no two groups.
 
     Raises:
         DataError: With the group and the ways out.
     """
-    names, sizes = np.unique(groups, return_counts=True)
-    if sizes.min() < SMALLEST_GROUP:
-        raise DataError(
-            f"the group {names[sizes.argmin()]!r} of the protected attribute {attribute!r} has {sizes.min()} rows, "
-            f"required are {SMALLEST_GROUP}",
-            remedy=f"merge it with another group, set cut points under [data.cuts], or take {attribute!r} out of protected",
-        )
+    notes = []
+    for attribute in dataset.protected:
+        if attribute not in dataset.attributes.columns and attribute not in dataset.schema.names:
+            raise DataError(
+                f"the protected attribute {attribute!r} has one value only, so that there are no groups to compare",
+                remedy=f"take {attribute!r} out of protected",
+            )
+        names, sizes = np.unique(dataset.groups(attribute), return_counts=True)
+        if sizes.min() < SMALLEST_GROUP:
+            raise DataError(
+                f"the group {names[sizes.argmin()]!r} of the protected attribute {attribute!r} has {sizes.min()} rows, "
+                f"required are {SMALLEST_GROUP}",
+                remedy=f"merge it with another group, set cut points under [data.cuts], or take {attribute!r} out of protected",
+            )
+        if len(names) == 1:
+            notes.append(f"the protected attribute {attribute} has one group only, {names[0]!r}: there is nothing to compare")
+    return notes

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 from typing import Any, Literal, get_args
 
 import pandas as pd
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from classifier.errors import ConfigurationError, did_you_mean
+from classifier.feature_fields import require_categories, require_range, require_types
 from classifier.modality import modality_of
 
 Kind = Literal["continuous", "integer", "binary", "categorical", "text"]
@@ -60,29 +60,13 @@ class Feature:
     tokenizer: str = ""
 
     def __post_init__(self) -> None:
+        require_types(self)
         _require_one_of(f"the kind of feature {self.name!r}", self.kind, Kind)
         _require_one_of(f"the direction of feature {self.name!r}", self.direction, Direction)
         if self.expected_effect is not None:
             _require_one_of(f"the expected effect of feature {self.name!r}", self.expected_effect, Effect)
-        if self.kind in ("continuous", "integer") and self.categories:
-            raise ConfigurationError(f"feature {self.name!r} is {self.kind} and takes no categories", remedy='state kind = "categorical"')
-        if self.kind == "categorical" and len(self.categories) < 2:
-            raise ConfigurationError(f"feature {self.name!r} is categorical and needs at least 2 categories, got {len(self.categories)}")
-        if self.kind == "binary" and len(self.categories) not in (0, 2):
-            raise ConfigurationError(f"feature {self.name!r} is binary and needs 2 categories or none, got {len(self.categories)}")
-        if len(set(self.categories)) != len(self.categories):
-            raise ConfigurationError(f"feature {self.name!r} names a category twice")
-        if self.unknown is not None and self.unknown not in self.categories:
-            raise ConfigurationError(
-                f"feature {self.name!r} takes unknown values for {self.unknown!r}, which is none of its categories",
-                remedy=did_you_mean(self.unknown, self.categories),
-            )
-        if (self.low is None) != (self.high is None):
-            raise ConfigurationError(f"feature {self.name!r} needs both low and high, or neither")
-        if self.low is not None and self.high is not None and not (isfinite(self.low) and isfinite(self.high) and self.low < self.high):
-            raise ConfigurationError(f"feature {self.name!r} needs finite low < high, got {self.low} and {self.high}")
-        if self.scale is not None and not (isfinite(self.scale) and self.scale > 0):
-            raise ConfigurationError(f"feature {self.name!r} needs a finite scale above 0, got {self.scale}")
+        require_categories(self)
+        require_range(self)
 
     @property
     def numeric(self) -> bool:
@@ -156,6 +140,8 @@ class Schema:
                 raise ConfigurationError(
                     f"feature {feature.name!r} has no bounds to scale by", remedy='give low and high, or encoding="natural"'
                 )
+            if feature.numeric and isinstance(feature.fill, str) and self.modality != "sequence":
+                raise ConfigurationError(f"the fill of feature {feature.name!r} must be a number, got {feature.fill!r}")
         for relation in self.relations:
             for name in relation.weights:
                 if not self[name].numeric:
@@ -248,7 +234,7 @@ class Schema:
 
         Raises:
             DataError: If a column is absent, a value is missing and has no `fill`, a category is
-                unknown, or a number is not finite.
+                unknown, or a number is not finite, is not whole as the feature is, or none of its two.
         """
         return modality_of(self).encode(frame)
 

@@ -53,10 +53,18 @@ def units(inputs: Tensor, group: pd.Series[Any] | None = None) -> Rows:
 
     Returns:
         The index of each row's unit ``(N,)``.
+
+    Raises:
+        DataError: If a row has no group: nobody knows which others it must stay with.
     """
     same = same_rows(inputs)
     if group is None:
         return same
+    if group.isna().any():
+        raise DataError(
+            f"column {group.name!r} lacks a value in {int(group.isna().sum())} of {len(group)} rows, and rows are split by it",
+            remedy="fill it, with a value of its own where a row belongs to no other, or leave those rows out",
+        )
     codes = pd.factorize(group, use_na_sentinel=False)[0]
     # Rows linked through a group or through equal inputs, in any chain, are one unit.
     size = codes.max() + 1
@@ -105,8 +113,9 @@ def _instants(time: pd.Series[Any]) -> pd.Series[Any]:
     if time.isna().any():
         row = int(time.isna().to_numpy().argmax())
         raise DataError(f"column {time.name!r} lacks a time in row {row}", remedy="fill it, or drop those rows")
-    if time.dtype == float:
-        return time
+    numbers = pd.to_numeric(time, errors="coerce")
+    if numbers.notna().all():
+        return numbers
     try:
         # As text, 02/01/2026 would come before 31/12/2025.
         return pd.to_datetime(time, format="ISO8601", utc=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from classifier.adapters._endings import Ending
 from classifier.errors import ConfigurationError, ModelError
 
 Output = Literal["logits", "probabilities"]
@@ -22,37 +23,52 @@ def require_outputs(raw: Tensor, classes: Sequence[str], *, what: str) -> None:
         )
 
 
-def meaning(raw: Tensor, stated: Output | None, *, operator: str, bounded: bool, unbounded: bool, what: str) -> Output:
-    """Whether outputs are logits or probabilities, if the operator that makes them and their values both tell so.
+def meaning(raw: Tensor, stated: Output | None, *, ending: Ending[Any], what: str) -> Output:
+    """Whether outputs are logits or probabilities, if the operators that make them and their values both tell so.
+
+    Probabilities are what a closing softmax, or the sigmoid of one column, makes. Logits are what a plain linear layer
+    makes, and any negative numbers that nothing holds in an interval: no probability, share or count is negative.
 
     Args:
         raw: Outputs for a sample ``(N, K)``, or ``(N, 1)``.
         stated: What somebody says that they are.
-        operator: The operator that makes them.
-        bounded: Whether that operator makes probabilities.
-        unbounded: Whether it makes any numbers, as logits are.
+        ending: The operators that make them.
         what: What to call the model in an error.
 
     Raises:
         ModelError: If they are said to be probabilities, and are not.
         ConfigurationError: If nothing tells.
     """
-    looks = bool((raw >= -1e-6).all() and (raw <= 1 + 1e-6).all())
-    looks = looks and (raw.shape[1] == 1 or bool(((raw.double().sum(1) - 1).abs() < 1e-3).all()))
+    inside = bool((raw >= -1e-6).all() and (raw <= 1 + 1e-6).all())
+    looks = inside and (raw.shape[1] == 1 or bool(((raw.double().sum(1) - 1).abs() < 1e-3).all()))
     if stated == "probabilities" and not looks:
         raise ModelError(f"the outputs of {what} are said to be probabilities, and are not: at least 0, and 1 in sum for each row")
     if stated is not None:
         return stated
-    if looks and bounded:
+    if looks and ending.makes_probabilities(raw.shape[1]):
         return "probabilities"
-    # One column of numbers may lie between 0 and 1 by chance; several never sum to 1 in each row.
-    if unbounded and (not looks or raw.shape[1] == 1):
+    # One column of numbers may lie between 0 and 1 by chance, unless it is 1 - p of a sigmoid's p; several never sum to 1.
+    if ending.makes_logits:
+        telling = not (inside and ending.squashes) and not (looks and raw.shape[1] > 1)
+    else:
+        telling = bool((raw < -1e-6).any()) and not ending.squashes and not _one_score_twice(raw, ending.operator)
+    if telling:
         return "logits"
     shown = "lie between 0 and 1, and sum to 1 in each row" if looks else f"lie between {raw.min():.3g} and {raw.max():.3g}"
     raise ConfigurationError(
-        f"{what} ends with the operator {operator} and its outputs {shown}, which does not tell what they are",
+        f"{what} ends with the operator {ending.operator} and its outputs {shown}, which does not tell what they are",
         remedy='state [model] output = "logits" or "probabilities"',
     )
+
+
+def _one_score_twice(raw: Tensor, operator: str) -> bool:
+    """Whether a classifier of ai.onnx.ml gives scores that are no logits: margins, or one score as (-s, s).
+
+    The softmax of (-s, s) is the sigmoid of 2 s, and whether s or 2 s is the logit nobody but the model's owner knows.
+    """
+    if not operator.startswith("ai.onnx.ml."):
+        return False
+    return "SVM" in operator or (raw.shape[1] == 2 and bool((raw.double().sum(1).abs() < 1e-5 * (1 + raw.double().abs().max())).all()))
 
 
 def class_order(own: Sequence[str], classes: Sequence[str], *, what: str) -> list[int]:

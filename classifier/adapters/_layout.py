@@ -44,7 +44,6 @@ def fit_layout(
     what: str,
     categories: Categories = "one-hot",
     axes: Axes | None = None,
-    names: Sequence[str] = (),
 ) -> Layout:
     """The layout that makes a schema's inputs fit a model.
 
@@ -55,15 +54,12 @@ def fit_layout(
         what: What to call the model in an error.
         categories: Whether a category is a one in a group of columns, or its position in `Feature.categories`.
         axes: Where the model has the channels; needed where its shape does not tell.
-        names: The model's own names of its columns, which decide their order.
 
     Raises:
-        ModelError: If the shapes or the names do not fit, or do not tell which layout it is.
+        ModelError: If the shapes do not fit, or do not tell which layout it is.
     """
     columns = schema.names if categories == "codes" else schema.columns
     matrix = _codes(schema) if categories == "codes" and schema.names != schema.columns else None
-    if names:
-        matrix = _by_name(schema, columns, names, torch.eye(len(columns)) if matrix is None else matrix, what)
     own = _axes(schema)
     shape = (*schema.shape[:-1], len(columns)) if matrix is not None else schema.shape
     shapes: dict[Axes, tuple[int, ...]] = {own or "channels_last": shape}
@@ -124,12 +120,26 @@ def _codes(schema: Schema) -> Tensor:
     return matrix
 
 
-def _by_name(schema: Schema, columns: Sequence[str], names: Sequence[str], matrix: Tensor, what: str) -> Tensor:
-    # "purpose=car" here is "purpose_car" where pandas made the columns.
-    places = {column.replace("=", "_"): index for index, column in enumerate(columns)} | {c: i for i, c in enumerate(columns)}
-    for name in names:
-        if name not in places:
-            two = next((feature.name for feature in _pairs(schema) if name.startswith(feature.name)), None)
-            remedy = did_you_mean(name, columns) if two is None else f'state kind = "categorical" for {two!r} if each value has its column'
-            raise ModelError(f"{what} takes a column {name!r}, which the data do not give", remedy=remedy)
-    return matrix[:, [places[name] for name in names]]
+def absent_column(name: str, schema: Schema, *, what: str) -> ModelError:
+    """The error for a column of a model that the data do not give, with what could be stated to give it.
+
+    Args:
+        name: The column, as the model calls it.
+        schema: What the data give.
+        what: What to call the model.
+    """
+    # The longest name, so that "home_loan_yes" is not taken for a value of "home".
+    owner = max((f for f in schema.features if f.categories and name.startswith((f"{f.name}_", f"{f.name}="))), key=_length, default=None)
+    if owner is None:
+        remedy = did_you_mean(name, schema.columns)
+    elif owner.kind == "binary":
+        remedy = f'state kind = "categorical" for {owner.name!r} if each value has its column'
+    else:
+        value = name[len(owner.name) + 1 :]
+        listed = ", ".join(f'"{known}"' for known in sorted({*owner.categories, value}))
+        remedy = f"if it is a category that no row has, state [data.features.{owner.name}] categories = [{listed}]"
+    return ModelError(f"{what} takes a column {name!r}, which the data do not give", remedy=remedy)
+
+
+def _length(feature: Feature) -> int:
+    return len(feature.name)

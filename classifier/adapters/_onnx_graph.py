@@ -10,11 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from classifier.adapters._onnx_operators import OPERATORS
-from classifier.errors import ModelError
-
-#: Operators that change the form of what they are given, and not what it means.
-_FORMAL = ("Identity", "Cast", "Reshape", "Squeeze", "Flatten", "Dropout")
+from classifier.adapters._onnx_operators import OPERATORS, WITHOUT_GRADIENT
 
 
 @dataclass(frozen=True)
@@ -72,6 +68,9 @@ class Graph(nn.Module):
         values: dict[str, Any] = {name: getattr(self, own) for name, own in self._names.items()}
         values[self.source] = x.to(self.dtype)
         for node in self.nodes:
+            missing = [name for name in node.inputs if name and name not in values]
+            if missing:
+                raise NotImplementedError(f"{node.operator} takes {missing[0]!r}, which is no array of numbers")
             given = [values[name] if name else None for name in node.inputs]
             answer = OPERATORS[node.operator](given, node.attributes, self.opset)
             values.update(zip(node.outputs, answer if isinstance(answer, tuple) else (answer,), strict=False))
@@ -80,38 +79,34 @@ class Graph(nn.Module):
 
 
 def read_graph(model: Any) -> tuple[list[Node], dict[str, Tensor]]:
-    """The operators and the constants of an ONNX model.
+    """The operators and the constants of an ONNX model; those constants that torch cannot hold, as texts, are left out.
 
     Args:
         model: An ``onnx.ModelProto``.
     """
-    from onnx import helper, numpy_helper
+    from onnx import helper
 
-    constants = {tensor.name: _tensor(numpy_helper.to_array(tensor)) for tensor in model.graph.initializer}
+    stated = {tensor.name: _tensor(tensor) for tensor in model.graph.initializer}
+    stated |= {tensor.values.name: _sparse(tensor) for tensor in model.graph.sparse_initializer}
     nodes = []
     for node in model.graph.node:
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        attributes = {name: _text(value) for name, value in attributes.items()}
+        attributes = {a.name: _attribute(helper.get_attribute_value(a)) for a in node.attribute}
         if node.op_type == "Constant" and not node.domain:
-            constants[node.output[0]] = _constant(attributes, numpy_helper.to_array)
-        else:
-            operator = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
-            nodes.append(Node(operator, tuple(node.input), tuple(node.output), attributes))
-    return nodes, constants
+            stated[node.output[0]] = _constant(attributes)
+            continue
+        if node.op_type == "Split":
+            attributes.setdefault("num_outputs", len(node.output))  # which older versions do not state
+        operator = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+        nodes.append(Node(operator, tuple(node.input), tuple(node.output), attributes))
+    return nodes, {name: tensor for name, tensor in stated.items() if tensor is not None}
 
 
-def without_gradient(nodes: Sequence[Node]) -> str | None:
-    """The first operator that does not map to torch, if there is one."""
-    return next((node.operator for node in nodes if node.operator not in OPERATORS), None)
-
-
-def terminal(nodes: Sequence[Node], name: str) -> Node | None:
-    """The operator that gives an output its meaning: the last one that is no mere change of form."""
-    made = {output: node for node in nodes for output in node.outputs}
-    node = made.get(name)
-    while node is not None and node.operator in _FORMAL:
-        node = made.get(node.inputs[0])
-    return node
+def unmapped(nodes: Sequence[Node]) -> tuple[str, str] | None:
+    """The first operator that does not map to torch, if there is one, and why it does not."""
+    operator = next((node.operator for node in nodes if node.operator not in OPERATORS), None)
+    if operator is None:
+        return None
+    return operator, "has no gradient" if operator in WITHOUT_GRADIENT else "is not mapped to torch"
 
 
 def needed_for(nodes: Sequence[Node], target: str) -> list[Node]:
@@ -124,23 +119,46 @@ def needed_for(nodes: Sequence[Node], target: str) -> list[Node]:
     return kept[::-1]
 
 
-def _text(value: Any) -> Any:
-    """Strings of an attribute, which ONNX keeps as bytes."""
+def _attribute(value: Any) -> Any:
+    """An attribute's value: texts, which ONNX keeps as bytes, as such, and tensors as torch's (``None`` for others)."""
+    from onnx import SparseTensorProto, TensorProto
+
     if isinstance(value, bytes):
-        return value.decode()
-    return [_text(part) for part in value] if isinstance(value, list) else value
+        return value.decode(errors="replace")
+    if isinstance(value, TensorProto):
+        return _tensor(value)
+    if isinstance(value, SparseTensorProto):
+        return _sparse(value)
+    return [_attribute(part) for part in value] if isinstance(value, list) else value
 
 
-def _constant(attributes: Mapping[str, Any], to_array: Any) -> Tensor:
-    if "value" in attributes:
-        return _tensor(to_array(attributes["value"]))
-    name = next(iter(attributes), "nothing")
+def _constant(attributes: Mapping[str, Any]) -> Tensor | None:
     kinds = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
-    if name not in kinds:
-        raise ModelError(f"the ONNX model has a constant of the kind {name!r}, required are tensors and numbers")
-    return _tensor(np.asarray(attributes[name], dtype=kinds[name]))
+    name, value = next(iter(attributes.items()), ("nothing", None))
+    if name in ("value", "sparse_value"):
+        return value
+    return torch.from_numpy(np.array(value, dtype=kinds[name])) if name in kinds else None
 
 
-def _tensor(array: Any) -> Tensor:
-    # A copy: what onnx returns may be read-only memory of the file. A constant of strings is of no use to torch.
-    return torch.from_numpy(np.array(array)) if np.asarray(array).dtype.kind in "biuf" else torch.empty(0)
+def _tensor(tensor: Any) -> Tensor | None:
+    from onnx import TensorProto, numpy_helper
+
+    array = numpy_helper.to_array(tensor)
+    if tensor.data_type == TensorProto.BFLOAT16:
+        return torch.from_numpy(array.astype(np.float32)).bfloat16()
+    # A copy: what onnx returns may be read-only memory of the file.
+    return torch.from_numpy(np.array(array)) if array.dtype.kind in "biuf" else None
+
+
+def _sparse(tensor: Any) -> Tensor | None:
+    """A sparse tensor in full, as onnxruntime has it."""
+    values, places = _tensor(tensor.values), _tensor(tensor.indices)
+    if values is None or places is None:
+        return None
+    shape = list(tensor.dims)
+    full = torch.zeros(shape, dtype=values.dtype)
+    if places.dim() == 1:  # places in the array laid out flat
+        full.view(-1)[places] = values
+    else:
+        full[tuple(places.T)] = values
+    return full

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from classifier.adapters._answers import in_batches
+from classifier.adapters._first_line import first_line
 from classifier.adapters._layout import Axes, Categories, Layout, fit_layout
+from classifier.columns import as_text
 from classifier.errors import ModelError, did_you_mean
 from classifier.schema import Schema
 
@@ -47,7 +50,7 @@ class Session:
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has a class of its own for each failure, and no common one
-            raise ModelError(f"onnxruntime cannot run {name}: {_said(error)}", remedy="check it with onnx.checker") from error
+            raise ModelError(f"onnxruntime cannot run {name}: {first_line(error)}", remedy="check it with onnx.checker") from error
         self.name, self._schema, self._labels = name, schema, labels
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         numbers = [output for output in outputs if "float" in output.type or "double" in output.type]
@@ -82,7 +85,7 @@ class Session:
         except ModelError:
             raise
         except Exception as error:  # as above
-            raise ModelError(f"onnxruntime cannot run {self.name} on {len(x)} rows: {_said(error)}") from error
+            raise ModelError(f"onnxruntime cannot run {self.name} on {len(x)} rows: {first_line(error)}") from error
         if self._mapped:
             rows = [{str(label): value for label, value in row.items()} for row in answer]
             return torch.tensor([[row[label] for label in self._labels] for row in rows])
@@ -100,11 +103,16 @@ class Session:
             return {name: self.layout(x.float() if self.layout.matrix is not None else x).to(dtype).contiguous().numpy()}
         frame = self._schema.decode(x)
         return {
-            name: frame[name].astype(str).to_numpy(dtype=object)[:, None]
+            name: self._texts(name, frame[name])[:, None]
             if kind == "tensor(string)"
             else torch.tensor(frame[name].to_numpy(dtype=float), dtype=TYPES[kind])[:, None].numpy()
             for name, kind in self._inputs.items()
         }
+
+    def _texts(self, name: str, column: pd.Series[Any]) -> NDArray[Any]:
+        # Codes are whole numbers, which a frame holds as 1.0 and the file knows as "1".
+        whole = self._schema.features[self._schema.names.index(name)].kind in ("integer", "binary")
+        return (as_text(column) if whole else column.astype(str)).to_numpy(dtype=object)
 
     def _one_input(self, entry: Any, categories: Categories, axes: Axes | None) -> Layout:
         if entry.type not in TYPES:
@@ -120,7 +128,3 @@ class Session:
                 )
             if kind not in (*TYPES, "tensor(string)"):
                 raise ModelError(f"{self.name} takes {name!r} as {kind}, required are numbers or strings")
-
-
-def _said(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

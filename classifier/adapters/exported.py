@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from classifier.adapters._answers import FixedBatch, Ordered, Output, class_order, meaning, require_outputs
+from classifier.adapters._endings import ending
 from classifier.adapters._equality import TOLERANCE, sample_inputs
 from classifier.adapters._exported_program import Program
+from classifier.adapters._first_line import first_line
 from classifier.adapters._layout import Axes, Categories, fit_layout
 from classifier.classifier import Classifier
-from classifier.errors import IntegrityError, ModelError
+from classifier.errors import AssayError, IntegrityError, ModelError
 from classifier.records import sha256
 from classifier.schema import Schema
-
-_UNBOUNDED = tuple(f"aten.{name}." for name in ("linear", "addmm", "mm", "matmul", "add", "add_", "sub", "log_softmax", "_log_softmax"))
 
 
 def from_exported(
@@ -38,8 +38,9 @@ def from_exported(
     evaluates expressions that the file holds. This reads the graph as JSON and the weights as raw numbers, and runs the
     graph operator by operator, only those of a fixed list. Guaranteed: no pickle is opened, no expression evaluated, no
     operator run that reads or writes files. Not guaranteed: that the numbers are those of torch's own loader, which is not
-    run to compare (the tests do); the bounds that the program states for its batch are not enforced; a program can still
-    ask for more memory or time than there is.
+    run to compare (the tests do); that no operator trusts what it is given beyond those that were found to, by trying each
+    with random arguments, and are checked; the bounds that the program states for its batch are not enforced; a program
+    can still ask for more memory or time than there is.
 
     Args:
         path: The ``.pt2`` file.
@@ -62,41 +63,63 @@ def from_exported(
             program = Program(archive, sha256(content))
     except FileNotFoundError as error:
         raise ModelError(f"there is no file {path}", remedy="paths start at the folder of audit.toml") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise IntegrityError(f"{name} is no program of torch.export: {error}", remedy="save it with torch.export.save") from error
+    except AssayError:
+        raise
+    except Exception as error:  # a file can be wrong in any way
+        problem = f"{name} is no program of torch.export: {first_line(error)}"
+        raise IntegrityError(problem, remedy="save it with torch.export.save") from error
     layout = fit_layout(schema, program.shape[1:], what=name, categories=categories, axes=axes)
     sample = sample_inputs(schema)
     body, raw = _run(program, layout(sample), name)
     require_outputs(raw, classes, what=name)
     order = class_order(tuple(output_classes) or tuple(classes), classes, what=name)
-    last = program.last()
-    operator = last.operator if last is not None else "none"
-    bounded = operator.startswith(("aten.softmax.", "aten._softmax.")) or (operator.startswith("aten.sigmoid.") and raw.shape[1] == 1)
-    probable = (
-        meaning(raw, output, operator=operator, bounded=bounded, unbounded=operator.startswith(_UNBOUNDED), what=name) == "probabilities"
-    )
-    if probable and bounded and last is not None and last.first is not None:
-        # Gradients through a saturated softmax and its logarithm vanish; those of its inputs are the same function's.
-        program.target, probable = last.first, False
+    last = ending(program.nodes, [program.source], program.target)
+    probable = meaning(raw, output, ending=last, what=name) == "probabilities"
+    if probable and last.makes_probabilities(raw.shape[1]):
+        probable = not _leave_out(program, body, last.steps[0].inputs[0], layout(sample), raw)
     module = Ordered(nn.Sequential(layout, body), order, probabilities=probable)
     return Classifier.wrap(module, schema=schema, classes=list(classes))
+
+
+def _leave_out(program: Program, body: nn.Module, before: str, x: Tensor, raw: Tensor) -> bool:
+    """Let the program end before its closing softmax or sigmoid, if what is there are the logits of the same answers.
+
+    Gradients through a saturated softmax and its logarithm vanish; those of its inputs are the same function's.
+    """
+    target, program.target = program.target, before
+    try:
+        with torch.no_grad():
+            logits = body(x)
+        again = logits.sigmoid() if raw.shape[1] == 1 else logits.softmax(-1)
+        if again.shape == raw.shape and torch.allclose(again, raw, atol=TOLERANCE):
+            return True
+    except (RuntimeError, IndexError):
+        pass  # of another form: a softmax over an axis that the output no longer has
+    program.target = target
+    return False
 
 
 def _run(program: Program, x: Tensor, name: str) -> tuple[nn.Module, Tensor]:
     """The program for any number of rows, and what it answers."""
     size = program.shape[0]
+    body: nn.Module = program if size is None else FixedBatch(program, size)
     try:
         with torch.no_grad():
-            if size is None:
-                return program, program(x)
-            fixed = FixedBatch(program, size)
-            expected = fixed(x)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise ModelError(f"{name} does not run: {str(error).splitlines()[0]}") from error
+            expected = body(x)
+    except AssayError:
+        raise
+    except KeyError as error:
+        raise IntegrityError(f"{name} is no whole program: nothing in it makes {error}", remedy="save it with torch.export.save") from error
+    except Exception as error:  # torch has no common class of its errors, and a file can be wrong in any way
+        raise ModelError(f"{name} does not run: {first_line(error)}") from error
+    # States hold the number of rows: what runs for another one would mix up theirs.
+    if size is None or program.recurrent:
+        return body, expected
     try:
         with torch.no_grad():
             # What was exported for a fixed number of rows may nonetheless hold for any.
-            free = program(x).shape == expected.shape and torch.allclose(program(x), expected, atol=TOLERANCE)
-    except (RuntimeError, ValueError):
-        free = False
-    return program if free else fixed, expected
+            free = program(x)
+    except Exception:  # as above
+        return body, expected
+    same = free.shape == expected.shape and torch.allclose(free, expected, atol=TOLERANCE)
+    return program if same else body, expected

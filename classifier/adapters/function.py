@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,9 @@ from classifier.classifier import Classifier
 from classifier.schema import Schema
 
 
-def from_function(function: Callable[[pd.DataFrame], Any], *, schema: Schema, classes: Sequence[str]) -> Classifier:
+def from_function(
+    function: Callable[[pd.DataFrame], Any], *, schema: Schema, classes: Sequence[str], card: Mapping[str, Any] | None = None
+) -> Classifier:
     """Make a classifier of a function that takes a table in natural units.
 
     A function of tensors needs no adapter: `Classifier.wrap` takes it.
@@ -21,6 +23,7 @@ def from_function(function: Callable[[pd.DataFrame], Any], *, schema: Schema, cl
         function: From a table with the schema's columns to probabilities ``(N, K)``, or ``(N,)`` of the event.
         schema: What the inputs mean.
         classes: Name of each class; of two, the second is the event.
+        card: What is to be told of it.
     """
 
     def probabilities(x: Tensor) -> Any:
@@ -28,4 +31,4 @@ def from_function(function: Callable[[pd.DataFrame], Any], *, schema: Schema, cl
 
     probabilities.__module__ = getattr(function, "__module__", type(function).__module__)
     probabilities.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)
-    return Classifier.wrap(probabilities, schema=schema, classes=list(classes))
+    return Classifier.wrap(probabilities, schema=schema, classes=list(classes), card=card)

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from classifier.architectures._pretrained import read_config
+from classifier.architectures._pretrained import read_config, refusals, require_weights
 from classifier.architectures.huggingface import HuggingFace
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, ModelError
@@ -35,12 +35,19 @@ def from_huggingface(folder: str | Path, *, classes: Sequence[str] | None = None
         size: Tokens of an input, the special ones counted; by default as many as the model takes, at most 256.
 
     Raises:
-        ModelError: If the folder lacks a file, holds weights as a pickle or asks for code of its own, or the
-            classifier answers otherwise than the original.
+        ModelError: If the folder lacks a file, holds weights as a pickle, asks for code of its own or gives no class of
+            several, or the classifier answers otherwise than the original.
         ConfigurationError: If transformers is absent, or the texts cannot be padded.
     """
     folder = Path(folder)
     document = read_config(folder)
+    require_weights(folder)
+    problem = document.get("problem_type")
+    if problem not in (None, "single_label_classification"):
+        raise ModelError(
+            f"the model of {folder} is for the problem {problem!r}, required is one class of several (single_label_classification)",
+            remedy="each of its outputs answers a question of its own; audit them one by one, by python with a function to probabilities",
+        )
     names = tuple(classes) if classes is not None else _classes(document.get("id2label") or {}, folder)
     longest = document.get("max_position_embeddings") or document.get("n_positions") or LONGEST
     feature = Feature(TEXT, "text", tokenizer=read_tokenizer(folder))
@@ -61,7 +68,10 @@ def from_huggingface(folder: str | Path, *, classes: Sequence[str] | None = None
 def _classes(labels: dict[str, str], folder: Path) -> tuple[str, ...]:
     names = tuple(str(labels[number]) for number in sorted(labels, key=int))
     if len(names) < 2:
-        raise ConfigurationError(f"{folder / 'config.json'} names {len(names)} classes, required are 2", remedy="give classes=(...)")
+        raise ConfigurationError(
+            f"{folder / 'config.json'} names {len(names)} classes, required are 2",
+            remedy='name each output, in their order: [model] classes = ["...", "..."], or in Python classes=("...", "...")',
+        )
     return names
 
 
@@ -95,7 +105,7 @@ def _sample(classifier: Classifier) -> list[str]:
 def _original(folder: Path, texts: list[str], extent: int) -> Tensor:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    try:
+    with refusals():
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         model = AutoModelForSequenceClassification.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
@@ -104,6 +114,4 @@ def _original(folder: Path, texts: list[str], extent: int) -> Tensor:
         batch = tokenizer(texts, padding=True, truncation=True, max_length=extent, return_tensors="pt")
         with torch.no_grad():
             logits: Tensor = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-    except (OSError, ValueError, KeyError, RuntimeError, IndexError) as error:
-        raise ModelError(f"the model of {folder} does not answer: {str(error).splitlines()[0]}", remedy="is the folder whole?") from error
     return logits

@@ -10,17 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from classifier.adapters._answers import FixedBatch, Ordered, Output, class_order, meaning, require_outputs, two_sided
+from classifier.adapters._endings import Ending, ending
 from classifier.adapters._equality import require_equal, sample_inputs
+from classifier.adapters._first_line import first_line
 from classifier.adapters._layout import Axes, Categories
-from classifier.adapters._onnx_graph import Graph, Node, needed_for, read_graph, terminal, without_gradient
+from classifier.adapters._onnx_graph import Graph, Node, needed_for, read_graph, unmapped
 from classifier.adapters._onnx_session import Session
 from classifier.classifier import Classifier
 from classifier.errors import ModelError
 from classifier.records import sha256
 from classifier.schema import Schema
-
-# Operators after which numbers can be anything, as logits can.
-_UNBOUNDED = ("Gemm", "MatMul", "Add", "Sub", "LogSoftmax")
 
 
 def from_onnx(
@@ -66,11 +65,8 @@ def from_onnx(
     own = tuple(output_classes) or labels or tuple(classes)
     require_outputs(raw, classes, what=session.name)
     order = class_order(own, classes, what=session.name)
-    last = terminal(nodes, session.output)
-    operator = last.operator if last is not None else "none"
-    bounded = operator == "Softmax" or (operator == "Sigmoid" and raw.shape[1] == 1) or operator.startswith("ai.onnx.ml.")
-    unbounded = operator in _UNBOUNDED
-    probable = meaning(raw, output, operator=operator, bounded=bounded, unbounded=unbounded, what=session.name) == "probabilities"
+    last = ending(nodes, [entry.name for entry in model.graph.input if entry.name not in constants], session.output)
+    probable = meaning(raw, output, ending=last, what=session.name) == "probabilities"
 
     def function(x: Tensor) -> Tensor:
         answer = two_sided(session.ask(x).double(), probabilities=probable)[:, order]
@@ -78,17 +74,23 @@ def from_onnx(
 
     # What a black box is known by, in its digest.
     function.__module__, function.__qualname__ = "onnx", sha256(content)
-    reason = _obstacle(nodes, session)
+    reason = _obstacle(needed_for(nodes, session.output), session)
     if reason is None:
-        target, logits = _before_softmax(last, session.output, probable, bounded)
         source, dtype = session.source
-        graph = Graph(
-            needed_for(nodes, target), constants, opset=_opset(model), source=source, target=target, dtype=dtype,
-            fingerprint=sha256(content),
-        )  # fmt: skip
-        module, reason = _in_torch(graph, session, order, not logits, sample, function(sample))
-        if module is not None:
-            return Classifier.wrap(module, schema=schema, classes=list(classes))
+        expected = function(sample)
+        for target, logits in _readings(last, session.output, probable, raw.shape[1]):
+            graph = Graph(
+                needed_for(nodes, target), constants, opset=_opset(model), source=source, target=target, dtype=dtype,
+                fingerprint=sha256(content),
+            )  # fmt: skip
+            try:
+                module, reason = _in_torch(graph, session, order, not logits, sample, expected)
+            except ModelError:
+                if target == session.output:
+                    raise
+                continue  # before a softmax over an axis that the output no longer has
+            if module is not None:
+                return Classifier.wrap(module, schema=schema, classes=list(classes))
     card = {"why_no_gradients": f"the classifier is a black box: {reason}"}
     return Classifier.wrap(function, schema=schema, classes=list(classes), card=card)
 
@@ -106,7 +108,7 @@ def _read(path: Path) -> tuple[Any, bytes]:
         model = onnx.load(path)
         return model, model.SerializeToString(deterministic=True)
     except Exception as error:  # protobuf and onnx have no common class of their errors
-        raise ModelError(f"{path.name} is no ONNX model that can be read: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"{path.name} is no ONNX model that can be read: {first_line(error)}") from error
 
 
 def _opset(model: Any) -> int:
@@ -122,23 +124,21 @@ def _labels(nodes: Sequence[Node]) -> tuple[str, ...]:
     return ()
 
 
-def _before_softmax(last: Node | None, output: str, probable: bool, bounded: bool) -> tuple[str, bool]:
-    """Where to read logits in the graph, and whether there are any: a closing softmax or sigmoid is left out.
+def _readings(last: Ending[Node], output: str, probable: bool, columns: int) -> list[tuple[str, bool]]:
+    """Where to read the outputs in the graph, and whether they are logits there; the best first.
 
     Gradients through a saturated softmax and its logarithm vanish; those of the logits are the same function's, kept whole.
     """
-    if not (probable and bounded) or last is None or output not in last.outputs:
-        return output, not probable
-    closing = last.operator == "Sigmoid" or (last.operator == "Softmax" and last.attributes.get("axis", -1) in (-1, 1))
-    return (last.inputs[0], True) if closing else (output, False)
+    closing = probable and last.makes_probabilities(columns) and not last.operator.startswith("ai.onnx.ml.")
+    return [*([(last.steps[0].inputs[0], True)] if closing else []), (output, not probable)]
 
 
 def _obstacle(nodes: Sequence[Node], session: Session) -> str | None:
     """Why the graph cannot run as torch, as far as it shows."""
     if session.layout is None:
         return f"{session.name} takes one input a feature, in natural units"
-    operator = without_gradient(nodes)
-    return None if operator is None else f"the operator {operator} of {session.name} has no gradient"
+    found = unmapped(nodes)
+    return None if found is None else f"the operator {found[0]} of {session.name} {found[1]}"
 
 
 def _in_torch(
@@ -155,11 +155,11 @@ def _in_torch(
         try:
             for rows in (sample, sample[:3]):
                 require_equal(module(rows).softmax(1), expected[: len(rows)], what=f"{session.name} in torch")
-        except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError) as error:
-            reason = f"{session.name} does not run as torch: {str(error).splitlines()[0]}"
         except ModelError:
             if kept is None:
                 raise
+        except Exception as error:  # onnxruntime runs it: whatever goes wrong here, it is a black box at worst
+            reason = f"{session.name} does not run as torch: {first_line(error)}"
         else:
             kept = module
     if kept is None:
@@ -175,5 +175,8 @@ def _differentiable(module: nn.Module, sample: Tensor) -> bool:
         answer: Tensor = module(x)
     if not answer.requires_grad:
         return False
-    (gradient,) = torch.autograd.grad(answer.sum(), x, allow_unused=True)
+    try:
+        (gradient,) = torch.autograd.grad(answer.sum(), x, allow_unused=True)
+    except RuntimeError:  # an operator whose gradient torch does not have
+        return False
     return gradient is not None and bool(gradient.isfinite().all())

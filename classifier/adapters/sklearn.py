@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from classifier.adapters._answers import class_order
+from classifier.adapters._labels import label_text
+from classifier.adapters._seen import unseen_values
 from classifier.adapters.function import from_function
 from classifier.classifier import Classifier
 from classifier.errors import ModelError
@@ -27,14 +29,16 @@ def from_sklearn(factory: Callable[[], Any], *, schema: Schema, classes: tuple[s
         output_classes: What the data call each of `classes_`, where they have other names there.
 
     Raises:
-        ModelError: If the estimator has no probabilities, is not fitted, or knows other classes.
+        ModelError: If the estimator has no probabilities, is not fitted, knows other classes, or encodes a column none
+            of whose values it has seen.
     """
     estimator = factory()
     if not hasattr(estimator, "predict_proba"):
         raise ModelError(f"{type(estimator).__name__} gives no probabilities", remedy="wrap it in CalibratedClassifierCV")
     if not hasattr(estimator, "classes_"):
         raise ModelError(f"{type(estimator).__name__} is not fitted", remedy="fit it inside the factory")
-    order = class_order(tuple(output_classes) or [str(name) for name in estimator.classes_], classes, what="the estimator")
+    own = tuple(output_classes) or tuple(map(label_text, estimator.classes_))
+    order = class_order(own, classes, what="the estimator")
 
     def probabilities(frame: pd.DataFrame) -> np.ndarray[Any, Any]:
         answer: np.ndarray[Any, Any] = np.asarray(estimator.predict_proba(frame))[:, order]
@@ -42,7 +46,8 @@ def from_sklearn(factory: Callable[[], Any], *, schema: Schema, classes: tuple[s
 
     probabilities.__qualname__ = type(estimator).__qualname__
     probabilities.__module__ = type(estimator).__module__
-    return from_function(probabilities, schema=schema, classes=classes)
+    card = {"output_order": own, "names_classes": True, "assumptions": unseen_values(estimator, schema)}
+    return from_function(probabilities, schema=schema, classes=classes, card=card)
 
 
 def from_skops(
@@ -77,5 +82,10 @@ def from_skops(
             f"{path.name} holds types that are not known to be harmless: {listed}",
             remedy=f"if you know where it comes from, state [model] trusted = [{listed}]",
         )
-    estimator = io.load(path, trusted=list(trusted))
+    try:
+        estimator = io.load(path, trusted=list(trusted))
+    except Exception as error:  # as above: an array that is a pickle is a ValueError, a type of another release anything
+        raise ModelError(
+            f"{path.name} cannot be loaded: {error}", remedy="write it with skops.io.dump and the releases that are installed here"
+        ) from error
     return from_sklearn(lambda: estimator, schema=schema, classes=classes, output_classes=output_classes)

@@ -1,10 +1,8 @@
-"""Images from folders, archives and tables of paths, each as an array."""
+"""Images from folders, archives and tables of paths: each an array, or a file that is decoded when it is looked at."""
 
 from __future__ import annotations
 
-import io
-import warnings
-import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +10,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from classifier.errors import DataError, did_you_mean
+from classifier.errors import DataError
+from classifier.modalities._arrays import LABEL, columns_of, read_arrays
+from classifier.modalities._image_cells import channels_first
+from classifier.modalities._pictures import SUFFIXES, Picture
 from classifier.records import canonical_json, sha256
 from classifier.tables import read_table
 
 Array = NDArray[Any]
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
-_IMAGES, _LABELS = ("images", "x"), ("labels", "y")
+_KINDS = "PNG or JPEG"
 
 
 def read_images(path: Path) -> tuple[pd.DataFrame, str]:
-    """Read images, one row each; its column of images holds arrays (height, width) or (height, width, channels).
+    """Read images, one row each; its column of images holds arrays (height, width) or (height, width, channels), or `Picture` objects.
 
     Args:
         path: A folder with a folder of images for each class, an ``.npz`` file, or a table with a column of paths.
@@ -42,98 +42,94 @@ def read_images(path: Path) -> tuple[pd.DataFrame, str]:
         return _read_paths(path)
     raise DataError(
         f"{path.name} holds no images that can be read",
-        remedy="give a folder with a folder of PNG or JPEG files for each class, an .npz file, or a table with a column of paths",
+        remedy=f"give a folder with a folder of {_KINDS} files for each class, an .npz file, or a table with a column of paths",
     )
 
 
 def _read_folder(folder: Path) -> tuple[pd.DataFrame, str]:
-    files = sorted(file for file in folder.glob("*/*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
+    files = [file for file in _images_in(folder, "*/*") if _visible(file.parent)]
     if not files:
         raise DataError(
-            f"{folder} has no folders with PNG or JPEG files in them", remedy="put the images of each class into a folder of its name"
+            f"{folder} has no folders with {_KINDS} files in them", remedy="put the images of each class into a folder of its name"
         )
+    if loose := _images_in(folder, "*"):
+        raise DataError(
+            f"{folder} has images beside the folders of its classes, such as {loose[0].name}",
+            remedy="put each into the folder of its class",
+        )
+    if deep := _images_in(folder, "*/*/*"):
+        raise DataError(
+            f"{deep[0].relative_to(folder).as_posix()} lies in a folder within the folder of a class",
+            remedy="put the images of a class into its folder itself",
+        )
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir() and _visible(entry) and not any(file.parent == entry for file in files):
+            inside = sorted(file.name for file in entry.iterdir())
+            raise DataError(
+                f"the folder {entry.name} of {folder} has no {_KINDS} file" + (f", but {inside[0]}" if inside else ""),
+                remedy=f"a folder is a class: save its images as {_KINDS}, or take it out",
+            )
     names = [file.relative_to(folder).as_posix() for file in files]
-    contents = [file.read_bytes() for file in files]
-    frame = pd.DataFrame(
-        {
-            "image": _objects([_decode(content, name) for content, name in zip(contents, names, strict=True)]),
-            "label": [file.parent.name for file in files],
-            "file": names,
-        }
-    )
-    return frame, sha256(canonical_json([[name, sha256(content)] for name, content in zip(names, contents, strict=True)]))
+    pictures = [Picture.open(file, name) for file, name in zip(files, names, strict=True)]
+    frame = pd.DataFrame({"image": _objects(pictures), LABEL: [file.parent.name for file in files], "file": names})
+    return frame, sha256(canonical_json([[picture.name, picture.digest] for picture in pictures]))
+
+
+def _images_in(folder: Path, pattern: str) -> list[Path]:
+    found = (file for file in folder.glob(pattern) if file.suffix.lower() in SUFFIXES)
+    return sorted(file for file in found if _visible(file) and file.is_file())
+
+
+def _visible(path: Path) -> bool:
+    return not path.name.startswith(".")
 
 
 def _read_archive(path: Path) -> tuple[pd.DataFrame, str]:
     content = path.read_bytes()
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise DataError(
-            f"{path.name} is not an .npz file of plain arrays: {error}", remedy="write it with numpy.savez_compressed"
-        ) from error
-    key = next((name for name in _IMAGES if name in arrays), None)
-    if key is None:
-        raise DataError(f"{path.name} has no array 'images' or 'x'", remedy=did_you_mean("images", arrays))
-    images = arrays.pop(key)
+    key, images, others = read_arrays(content, path.name, ("images", "x"))
     if images.ndim not in (3, 4) or len(images) == 0:
         raise DataError(f"the array {key!r} of {path.name} must be (N, height, width) or (N, height, width, channels), got {images.shape}")
-    columns = {"label" if name in _LABELS else name: array for name, array in arrays.items() if array.shape == (len(images),)}
-    return pd.DataFrame({"image": _objects(list(images)), **columns}), sha256(content)
+    if channels_first(images.shape[1:]):
+        raise DataError(
+            f"the array {key!r} of {path.name} has its channels first, {images.shape}, required is (N, height, width, channels)",
+            remedy=f"save np.moveaxis({key}, 1, -1)",
+        )
+    return pd.DataFrame({"image": _objects(list(images)), **columns_of(others, len(images), path.name)}), sha256(content)
 
 
 def _read_paths(path: Path) -> tuple[pd.DataFrame, str]:
     frame, digest = read_table(path)
     column = next((name for name in frame.columns if _are_paths(frame[name])), None)
     if column is None:
-        raise DataError(f"{path.name} has no column of paths to PNG or JPEG files", remedy="write them relative to the table")
-    contents = []
-    for row, name in enumerate(frame[column]):
-        if not (path.parent / name).is_file():
-            raise DataError(
-                f"row {row} of {path.name} names the image {name!r}, which is not there", remedy="paths start where the table lies"
-            )
-        contents.append((path.parent / name).read_bytes())
-    frame[column] = _objects([_decode(content, name) for content, name in zip(contents, frame[column], strict=True)])
-    return frame, sha256(canonical_json([digest, *map(sha256, contents)]))
+        raise DataError(f"{path.name} has no column of paths to {_KINDS} files", remedy="write them relative to the table")
+    pictures = [_picture(path, cell, row, str(column)) for row, cell in enumerate(frame[column])]
+    frame[column] = _objects(pictures)
+    return frame, sha256(canonical_json([digest, *(picture.digest for picture in pictures)]))
 
 
 def _are_paths(column: pd.Series[Any]) -> bool:
-    return bool(column.map(lambda value: isinstance(value, str) and value.lower().endswith(SUFFIXES)).all())
+    """Whether most of the values are paths of images; the others are then mistakes."""
+    return bool(column.map(lambda value: isinstance(value, str) and value.strip().lower().endswith(SUFFIXES)).mean() > 0.5)
 
 
-def _decode(content: bytes, name: str) -> Array:
-    """The pixels of a PNG or JPEG file: grey (height, width) or red, green, blue (height, width, 3)."""
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as file:
-                image = ImageOps.exif_transpose(file)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"the image {name} is damaged, or neither PNG nor JPEG: {error}", remedy="replace it or take it out") from error
-    if image.mode.startswith("I"):
-        return np.asarray(image).astype(np.uint16)
-    if image.has_transparency_data:
-        # What is under a transparent pixel is arbitrary; a reader sees paper.
-        ground = Image.new("RGBA", image.size, "white")
-        ground.alpha_composite(image.convert("RGBA"))
-        return np.asarray(ground.convert("L" if image.mode == "LA" else "RGB"))
-    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+def _picture(table: Path, cell: object, row: int, column: str) -> Picture:
+    name = cell.strip() if isinstance(cell, str) else ""
+    if not name:
+        raise DataError(f"row {row} of {table.name} names no image in column {column!r}", remedy="leave the row out")
+    if not name.lower().endswith(SUFFIXES):
+        raise DataError(
+            f"row {row} of {table.name} names {name!r}, required is a {_KINDS} file", remedy="save it as one, or leave the row out"
+        )
+    file = table.parent / name
+    if not file.is_file():
+        raise DataError(
+            f"row {row} of {table.name} names the image {name!r}, which is not there", remedy="paths start where the table lies"
+        )
+    return Picture.open(file, name)
 
 
-def resize(image: Array, height: int, width: int) -> Array:
-    """An image (height, width, channels) in another size, antialiased, as float32; its proportions are not kept."""
-    from PIL import Image
-
-    channels = [Image.fromarray(np.ascontiguousarray(channel, dtype=np.float32)) for channel in np.moveaxis(image, -1, 0)]
-    return np.stack([np.asarray(channel.resize((width, height), Image.Resampling.BILINEAR)) for channel in channels], axis=-1)
-
-
-def _objects(images: list[Array]) -> pd.Series[Any]:
-    """A column whose cells are arrays."""
+def _objects(images: Sequence[object]) -> pd.Series[Any]:
+    """A column whose cells are arrays or files."""
     column = np.empty(len(images), dtype=object)
     column[:] = images
     return pd.Series(column, dtype=object)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,14 @@ from numpy.typing import NDArray
 
 from classifier.cleaning import tidy
 from classifier.errors import ConfigurationError, DataError, did_you_mean
+from classifier.modalities._arrays import LABEL, columns_of, read_arrays
+from classifier.modalities._names import names_of
 from classifier.records import sha256
 from classifier.tables import read_table
 
 Array = NDArray[Any]
 
-SERIES, LABEL = "series", "label"
-_ARRAYS, _LABELS = (SERIES, "x"), ("labels", "y")
+SERIES = "series"
 
 
 def read_series(path: Path) -> tuple[pd.DataFrame, str]:
@@ -75,17 +74,20 @@ def series_frame(steps: pd.DataFrame, *, id: str, time: str, keep: Sequence[str]
         absent = tidy(steps[column]).isna().to_numpy()
         if absent.any():
             raise DataError(f"column {column!r} lacks a value in row {int(absent.argmax())}", remedy="every step needs a series and a time")
-    codes, names = pd.factorize(steps[id])
-    order = np.lexsort((_moments(steps[time]), codes))
-    codes, moments = codes[order], _moments(steps[time])[order]
-    twice = (np.diff(codes) == 0) & (np.diff(moments) == 0)
+    codes, names = pd.factorize(names_of(steps[id]))
+    moments = _moments(steps[time])
+    order = np.lexsort((moments, codes))
+    codes, moments = codes[order], moments[order]
+    twice = (codes[1:] == codes[:-1]) & (moments[1:] == moments[:-1])
     if twice.any():
         row = order[int(twice.argmax()) + 1]
-        raise DataError(f"the series {steps[id][row]!r} has two steps at {time} {steps[time][row]!r}", remedy="keep one of them")
+        raise DataError(
+            f"the series {names[codes[int(twice.argmax())]]!r} has two steps at {time} {steps[time][row]!r}", remedy="keep one of them"
+        )
     first = np.searchsorted(codes, np.arange(len(names)))
     attributes = steps.iloc[order][kept].iloc[first].reset_index(drop=True)
     for column in constant:
-        values = steps[column].iloc[order].astype(object).where(lambda v: v.notna(), None).to_numpy()
+        values = tidy(steps[column]).iloc[order].astype(object).where(lambda v: v.notna(), None).to_numpy()
         differs = values != values[first][codes]
         if differs.any():
             series = names[codes[int(differs.argmax())]]
@@ -101,13 +103,14 @@ def series_frame(steps: pd.DataFrame, *, id: str, time: str, keep: Sequence[str]
     return attributes.assign(**{SERIES: pd.Series(cells, dtype=object)})
 
 
-def _moments(column: pd.Series[Any]) -> NDArray[np.float64]:
-    """Times as numbers that order alike ``(N,)``."""
+def _moments(column: pd.Series[Any]) -> NDArray[Any]:
+    """Times as numbers that order alike ``(N,)``: whole where they can be, since a float holds no nanoseconds of today."""
     times = tidy(column)
     if times.dtype == float:
-        return times.to_numpy()
+        numeric = pd.api.types.is_numeric_dtype(column)
+        return (column if numeric else pd.to_numeric(column.astype(str).str.strip())).to_numpy()
     try:
-        return pd.to_datetime(times, format="ISO8601").astype("int64").to_numpy().astype(np.float64)
+        return pd.to_datetime(times, format="ISO8601").astype("int64").to_numpy()
     except (ValueError, TypeError) as error:
         raise DataError(
             f"column {str(column.name)!r} is no time: {str(error).splitlines()[0]}", remedy="write dates as 2026-01-31"
@@ -115,28 +118,24 @@ def _moments(column: pd.Series[Any]) -> NDArray[np.float64]:
 
 
 def _read_arrays(content: bytes, name: str) -> pd.DataFrame:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise DataError(f"{name} is not an .npz file of plain arrays: {error}", remedy="write it with numpy.savez_compressed") from error
-    key = next((key for key in _ARRAYS if key in arrays), None)
-    if key is None:
-        raise DataError(f"{name} has no array 'series' or 'x'", remedy=did_you_mean(SERIES, arrays))
-    series = arrays.pop(key)
+    key, series, others = read_arrays(content, name, (SERIES, "x"))
     if series.ndim not in (2, 3) or series.size == 0:
         raise DataError(f"the array {key!r} of {name} must be (N, steps) or (N, steps, variables), got {series.shape}")
-    lengths = arrays.pop("lengths", np.full(len(series), series.shape[1]))
-    if lengths.shape != (len(series),) or lengths.min() < 1 or lengths.max() > series.shape[1]:
-        raise DataError(f"the array 'lengths' of {name} must hold a number of steps from 1 to {series.shape[1]} for each series")
-    columns = {LABEL if key in _LABELS else key: array for key, array in arrays.items() if array.shape == (len(series),)}
-    return pd.DataFrame({SERIES: _objects([row[: int(end)] for row, end in zip(series, lengths, strict=True)]), **columns})
+    lengths = others.pop("lengths", np.full(len(series), series.shape[1]))
+    whole = lengths.shape == (len(series),) and lengths.dtype.kind in "iuf" and (lengths == np.round(lengths)).all()
+    if not whole or lengths.min() < 1 or lengths.max() > series.shape[1]:
+        raise DataError(
+            f"the array 'lengths' of {name} must hold a whole number of steps from 1 to {series.shape[1]} for each series, "
+            f"got {lengths.ravel()[:4]!s} {lengths.shape}"
+        )
+    cells = [row[: int(end)] for row, end in zip(series, lengths, strict=True)]
+    return pd.DataFrame({SERIES: _objects(cells), **columns_of(others, len(series), name)})
 
 
 def _read_ts(content: bytes, name: str) -> pd.DataFrame:
     """The text format of sktime and aeon: a header of ``@`` lines, then a series a line, dimensions between colons, the class last."""
     try:
-        lines = content.decode("utf-8-sig").splitlines()
+        lines = content.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise DataError(f"{name} is not UTF-8 text (byte {error.start})", remedy="save it as UTF-8") from error
     cells: list[Array] = []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from classifier.errors import DataError
+from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.schema import Feature
 
 Cell = NDArray[Any] | pd.DataFrame
@@ -82,6 +82,27 @@ def _names(table: Cell) -> list[str]:
     return ["value"] if table.shape[1] == 1 else [f"variable {index + 1}" for index in range(table.shape[1])]
 
 
+def require_fill(feature: Feature) -> None:
+    """Refuse a stated fill that can stand for no number; `Feature` itself refuses one that is no category.
+
+    Raises:
+        ConfigurationError: If it is neither a number nor `INTERPOLATE`.
+    """
+    if feature.numeric and feature.fill is not None and feature.fill != INTERPOLATE and not _is_number(feature.fill):
+        raise ConfigurationError(
+            f"the fill of {feature.name!r} must be a number or {INTERPOLATE!r}, got {feature.fill!r}",
+            remedy=did_you_mean(feature.fill, [INTERPOLATE]),
+        )
+
+
+def _is_number(value: object) -> bool:
+    """Whether a fill is a number, or written like one."""
+    try:
+        return bool(np.isfinite(float(str(value))))
+    except ValueError:
+        return False
+
+
 def fill_steps(column: pd.Series[Any], feature: Feature) -> pd.Series[Any]:
     """A variable without missing values, where it is stated how to fill them."""
     absent = column.isna()
@@ -90,9 +111,8 @@ def fill_steps(column: pd.Series[Any], feature: Feature) -> pd.Series[Any]:
     series, step = column.index[int(absent.to_numpy().argmax())]
     problem = f"the variable {feature.name!r} lacks {int(absent.sum())} of {len(column)} values, first in series {series}, step {step}"
     if feature.fill is None:
-        raise DataError(
-            problem, remedy=f'state features = {{ {feature.name!r} = {{ fill = "{INTERPOLATE}" }} }}, or a number that stands for them'
-        )
+        fill, other = (INTERPOLATE, "a number that stands") if feature.numeric else (feature.categories[0], "another category that stands")
+        raise DataError(problem, remedy=f'state features = {{ {feature.name!r} = {{ fill = "{fill}" }} }}, or {other} for them')
     if feature.fill != INTERPOLATE or column.dtype != float:
         return column
     known = column.groupby(level=0).transform("count") > 0

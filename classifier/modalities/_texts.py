@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import unicodedata
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from classifier.errors import DataError, did_you_mean
+from classifier.errors import ConfigurationError, DataError, did_you_mean
+from classifier.modalities._lines import read_objects
 from classifier.records import sha256
 from classifier.schema import Feature
 from classifier.tables import read_table
@@ -35,25 +35,8 @@ def read_texts(path: Path) -> tuple[pd.DataFrame, str]:
         beside = [entry.name for entry in path.parent.glob("*") if entry.is_file()] if path.parent.is_dir() else []
         raise DataError(f"there is no file {path}", remedy=did_you_mean(path.name, beside))
     content = path.read_bytes()
-    try:
-        # Only a line feed ends a line: other separators may stand within a string.
-        lines = content.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start})", remedy="save it in UTF-8") from error
-    rows = [_object(line, number, path.name) for number, line in enumerate(lines, start=1) if line.strip()]
-    if not rows:
-        raise DataError(f"{path.name} has no rows")
+    rows = [value for _, value in read_objects(content, path.name, '{"text": "...", "label": "..."}')]
     return pd.DataFrame(rows, dtype=object), sha256(content)
-
-
-def _object(line: str, number: int, name: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{name} is no JSON in line {number}: {error}", remedy="each line needs an object of its own") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{name} holds a {type(value).__name__} in line {number}, required is an object", remedy='{"text": "...", ...}')
-    return value
 
 
 def text_column(frame: pd.DataFrame) -> str:
@@ -80,13 +63,16 @@ def texts_of(frame: pd.DataFrame, feature: Feature) -> list[str]:
 
     Raises:
         DataError: If there is no such column, a cell is no text, or one is missing and nothing is stated to stand for it.
+        ConfigurationError: If what is stated to stand for it is no text either.
     """
+    if feature.fill is not None and is_blank(str(feature.fill)):
+        raise ConfigurationError(f"the fill of {TEXT!r} has no token, got {feature.fill!r}", remedy='state one that has, fill = "(empty)"')
     column = frame[TEXT if TEXT in frame.columns else text_column(frame)]
     texts: list[str] = []
     for row, cell in zip(column.index, column, strict=True):
-        if isinstance(cell, str) and cell.strip():
+        if isinstance(cell, str) and not is_blank(cell):
             texts.append(cell)
-        elif isinstance(cell, str) or cell is None or cell is pd.NA or cell != cell:
+        elif is_blank(cell):
             if feature.fill is None:
                 raise DataError(
                     f"column {column.name!r} has no text in row {row}",
@@ -96,3 +82,11 @@ def texts_of(frame: pd.DataFrame, feature: Feature) -> list[str]:
         else:
             raise DataError(f"column {column.name!r} must hold texts, got the {type(cell).__name__} {str(cell)[:40]!r} in row {row}")
     return texts
+
+
+def is_blank(cell: object) -> bool:
+    """Whether a cell is missing, or a text without anything to be read: blanks, control characters, characters of no width."""
+    if isinstance(cell, str):
+        # What the tokenizer leaves out: blanks, and the invisible among the "other" characters.
+        return all(c[0] == "Z" or c in ("Cc", "Cf", "Cs") for c in map(unicodedata.category, cell))
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and cell != cell)

@@ -16,13 +16,20 @@ from torch import Tensor
 
 from classifier.cleaning import constant_columns, describe_table, infer_feature, tidy_columns
 from classifier.errors import ConfigurationError, DataError, did_you_mean
-from classifier.modalities._graphs import GRAPH, NODE_LABEL, Graph, graphs_frame, read_graphs
+from classifier.modalities._graph_cases import GRAPH, NODE_LABEL, Graph
+from classifier.modalities._graphs import graphs_frame, read_graphs
 from classifier.modalities._observed import OBSERVED, observed_feature
+from classifier.modalities._places import placed
+from classifier.modalities._room import room_for
+from classifier.modalities._stated import require_features, require_size
 from classifier.modalities.tabular import TOLERANCE, Tabular, word_for
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
 
 __all__ = ["Graph", "Graphs", "graphs_frame"]
+
+# What the two numbers of a row in a table of nodes are.
+PLACE = ("graph", "node")
 
 
 @MODALITIES.register
@@ -54,14 +61,17 @@ class Graphs(Modality):
     def infer(
         inputs: pd.DataFrame, *, stated: Mapping[str, Mapping[str, Any]], relations: Sequence[Relation], size: tuple[int, ...]
     ) -> Schema:
-        if size and len(size) != 1:
-            raise ConfigurationError(f"the size of a graph is [nodes], got {list(size)}")
+        require_size(size, "a graph", ("nodes",))
         graphs = _graphs_of(inputs)
+        nodes = _nodes(graphs)
+        require_features(inputs.columns, stated, list(nodes.columns))
         # A label is the code of a kind: the number 5 is not more than the number 2.
-        stated = {**stated, NODE_LABEL: {"kind": "categorical", **stated.get(NODE_LABEL, {})}}
-        nodes = tidy_columns(_nodes(graphs), stated)
-        constant = constant_columns(nodes)
-        features = [infer_feature(nodes[name], stated.get(name, {})) for name in nodes.columns if name not in constant]
+        kinds = {name: {"kind": "categorical", **stated.get(name, {})} for name in nodes.columns if name.startswith(NODE_LABEL)}
+        stated = {**stated, **kinds}
+        with placed(*PLACE):
+            nodes = tidy_columns(nodes, stated)
+            constant = constant_columns(nodes)
+            features = [infer_feature(nodes[name], stated.get(name, {})) for name in nodes.columns if name not in constant]
         extent = size[0] if size else max(len(graph.nodes) for graph in graphs)
         return Schema("graph", (*features, observed_feature()), tuple(relations), size=(extent,))
 
@@ -89,8 +99,9 @@ class Graphs(Modality):
                 f"the graph in row {row} has {counts[row]} nodes, at most {extent} fit",
                 remedy=f"leave it out, or state size = [{counts.max()}] and train with it",
             )
-        columns = Tabular(self.schema).encode(self._tidy(graphs).assign(**{OBSERVED: 1.0}))
-        x = torch.zeros(len(graphs), *self.shape)
+        with placed(*PLACE):
+            columns = Tabular(self.schema).encode(self._tidy(graphs).assign(**{OBSERVED: 1.0}))
+        x = room_for(len(graphs), self.shape).zero_()
         here = torch.arange(extent) < torch.from_numpy(counts)[:, None]
         nodes, adjacency = self.parts(x)
         nodes[here] = columns

@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifier.errors import ConfigurationError, DataError
-from classifier.modalities._images import read_images, resize
+from classifier.modalities._image_cells import CELLS, image_cells, in_channels, levels_of, pixels_of, shape_of
+from classifier.modalities._images import read_images
+from classifier.modalities._pictures import resize
+from classifier.modalities._room import room_for
+from classifier.modalities._stated import require_features, require_size
 from classifier.modalities.tabular import Tabular
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
@@ -24,9 +28,6 @@ from classifier.schema import Feature, Relation, Schema
 Array = NDArray[Any]
 
 MOST_PLAYERS = 49
-MOST_CHANNELS = 16
-# Weights of red, green and blue in a grey of the same brightness (ITU-R BT.601).
-LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @MODALITIES.register
@@ -34,7 +35,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 class Image(Modality):
     """Pictures ``(C, H, W)``: one feature a channel, and a grid of at most 49 patches as players.
 
-    A case is an array (height, width) or (height, width, channels). An image of another size than the
+    A case is an array (height, width) or (height, width, channels), or a `Picture`. An image of another size than the
     schema's is resized, antialiased, and a grey or coloured one takes the schema's channels.
     """
 
@@ -58,32 +59,32 @@ class Image(Modality):
     ) -> Schema:
         if relations:
             raise ConfigurationError("relations are between the features of a table, and these are images")
-        if size and len(size) != 2:
-            raise ConfigurationError(f"the size of an image is [height, width], got {list(size)}")
+        require_size(size, "an image", ("height", "width"))
         for column in inputs.columns:
             if stated.get(str(column), {}).get("protected"):
                 raise ConfigurationError(
                     f"{column!r} cannot be an input of a classifier of images", remedy="leave it out of protected_inputs"
                 )
-        images = _images_of(inputs)
-        sizes = Counter(image.shape[:2] for image in images)
+        images = image_cells(inputs)
+        sizes = Counter(shape_of(image)[:2] for image in images)
         if not size and len(sizes) > 1:
             (common, _), (other, _) = sizes.most_common(2)
             raise DataError(
                 f"the images have {len(sizes)} sizes, such as {list(common)} and {list(other)}",
                 remedy=f"state the one to bring them to, as in size = {list(common)}",
             )
-        channels = Counter(image.shape[2] for image in images).most_common(1)[0][0]
+        channels = Counter(shape_of(image)[2] for image in images).most_common(1)[0][0]
         names = {1: ("gray",), 3: ("red", "green", "blue")}.get(channels, tuple(f"channel {i + 1}" for i in range(channels)))
-        levels = _levels(images)
+        require_features(inputs.columns, stated, names)
+        levels = levels_of(images)
         features = tuple(Feature(name, **{**levels, **stated.get(name, {})}) for name in names)
-        return Schema("image", features, size=size or images[0].shape[:2])
+        return Schema("image", features, size=size or shape_of(images[0])[:2])
 
     def describe(self, inputs: pd.DataFrame, labels: Tensor) -> Mapping[str, Any]:
-        images, channels, (height, width) = _images_of(inputs), len(self.schema.features), self.schema.size
-        converted = sum(image.shape[2] != channels for image in images)
-        resized = sum(image.shape[:2] != (height, width) for image in images)
-        others = [name for name in inputs.columns if name != "file" and not isinstance(inputs[name].iloc[0], np.ndarray)]
+        images, channels, (height, width) = image_cells(inputs), len(self.schema.features), self.schema.size
+        converted = sum(shape_of(image)[2] != channels for image in images)
+        resized = sum(shape_of(image)[:2] != (height, width) for image in images)
+        others = [name for name in inputs.columns if name != "file" and not isinstance(inputs[name].iloc[0], CELLS)]
         notes = [f"{name} is no image, and so no input" for name in others]
         if converted:
             notes.append(f"{converted} of {len(images)} images were converted to {'gray' if channels == 1 else 'colour'}")
@@ -93,21 +94,20 @@ class Image(Modality):
 
     def encode(self, frame: pd.DataFrame) -> Tensor:
         channels, (height, width) = len(self.schema.features), self.schema.size
-        encoded = torch.empty(len(frame), *self.shape)
-        low, span = (np.array(values, dtype=np.float32) for values in zip(*map(self._reach, self.schema.features), strict=True))
+        encoded = room_for(len(frame), self.shape)
+        low, span = (np.array(values) for values in zip(*map(self._reach, self.schema.features), strict=True))
         whole = np.array([feature.kind != "continuous" for feature in self.schema.features])
-        for row, image in enumerate(_images_of(frame)):
-            if whole.any() and image.dtype.kind == "f" and (image != np.round(image)).any():
-                raise DataError(
-                    f"the image in row {row} holds fractions, required are whole levels up to {self.schema.features[0].high:g}",
-                    remedy="give it as it is in its file",
-                )
-            pixels = _in_channels(image, channels, row).astype(np.float32)
+        for position, (row, cell) in enumerate(zip(frame.index, image_cells(frame), strict=True)):
+            image = pixels_of(cell)
+            if whole.any():
+                self._require_levels(image, row)
+            pixels = in_channels(image, channels, row).astype(np.float64)
+            self._require_bounds(pixels, row)
             if pixels.shape[:2] != (height, width):
                 pixels = resize(pixels, height, width)
             # The grey of a colour and a pixel that was resized may lie between levels.
             pixels = np.where(whole, np.round(pixels), pixels)
-            encoded[row] = torch.from_numpy(((pixels - low) / span).transpose(2, 0, 1))
+            encoded[position] = torch.from_numpy(((pixels - low) / span).transpose(2, 0, 1))
         return encoded
 
     def decode(self, x: Tensor) -> pd.DataFrame:
@@ -183,6 +183,41 @@ class Image(Modality):
             shown = shown.mean(1, keepdim=True)
         return shown.permute(0, 2, 3, 1).numpy()
 
+    def _require_levels(self, image: Array, row: object) -> None:
+        """Refuse an image on the scale from 0 to 1 where its channels have whole levels."""
+        if image.dtype.kind not in "fb":
+            return
+        high = max((feature.high for feature in self.schema.features if feature.high is not None), default=np.inf)
+        # Ones alone may be levels, but hardly any image has no brighter pixel: it is black and white from 0 to 1.
+        if (image != np.round(image)).any():
+            problem = "holds fractions"
+        elif 0 < image.max() <= 1 < high:
+            problem = f"holds nothing above 1, as {image.dtype}"
+        else:
+            return
+        raise DataError(
+            f"the image in row {row} {problem}, required are whole levels up to {high:g}",
+            remedy="give it as it is in its file, in whole numbers",
+        )
+
+    def _require_bounds(self, pixels: Array, row: object) -> None:
+        """Refuse an image (height, width, C) on another scale than the channels'.
+
+        Whole levels end where they end. The bounds of fractions may be no more than what the training data
+        showed, so that a value beyond them is counted, as in a table, and only one a whole range beyond is refused.
+        """
+        for index, feature in enumerate(self.schema.features):
+            if feature.low is None or feature.high is None:
+                continue
+            slack = feature.span if feature.kind == "continuous" else 1e-6 * feature.span
+            lowest, highest = float(pixels[..., index].min()), float(pixels[..., index].max())
+            if lowest < feature.low - slack or highest > feature.high + slack:
+                value = highest if highest > feature.high + slack else lowest
+                raise DataError(
+                    f"the image in row {row} has the value {value:g} in {feature.name}, required are {feature.low:g} to {feature.high:g}",
+                    remedy="bring it to the scale of the other images, or state low and high of the channel",
+                )
+
     def _reach(self, feature: Feature) -> tuple[float, float]:
         """What is subtracted from a channel's values and what divides them."""
         return (feature.low, feature.span) if self.schema.encoding == "unit" and feature.low is not None else (0.0, 1.0)
@@ -195,60 +230,6 @@ class Image(Modality):
     def _word(self, means: list[float]) -> str:
         parts = [f"{mean:.4g}{f' {f.unit}' if f.unit else ''}" for f, mean in zip(self.schema.features, means, strict=True)]
         return parts[0] if len(parts) == 1 else ", ".join(f"{name} {part}" for name, part in zip(self.schema.names, parts, strict=True))
-
-
-def _images_of(frame: pd.DataFrame) -> list[Array]:
-    """The images of the one column that holds them, each (height, width, channels).
-
-    Raises:
-        DataError: If there is no such column or there are two, or a cell is no image.
-    """
-    found = [name for name in frame.columns if frame[name].map(lambda cell: isinstance(cell, np.ndarray)).any()]
-    if len(found) != 1:
-        said = "two columns of images" if found else "no column of images"
-        raise DataError(f"there {'are' if found else 'is'} {said} among {', '.join(map(str, frame.columns))}", remedy="one holds arrays")
-    images = []
-    for row, cell in frame[found[0]].items():
-        if not isinstance(cell, np.ndarray) or cell.ndim not in (2, 3) or cell.size == 0 or cell.dtype.kind not in "buif":
-            what = f"an array {cell.shape} of {cell.dtype}" if isinstance(cell, np.ndarray) else repr(cell)[:40]
-            raise DataError(f"the image in row {row} must be numbers (height, width) or (height, width, channels), got {what}")
-        image = cell[:, :, None] if cell.ndim == 2 else cell
-        if image.shape[2] > MOST_CHANNELS:
-            raise DataError(
-                f"the image in row {row} has {image.shape[2]} channels, at most {MOST_CHANNELS} are read", remedy="put the channels last"
-            )
-        if image.dtype.kind == "f" and not np.isfinite(image).all():
-            raise DataError(f"the image in row {row} has values that are not finite", remedy="correct them")
-        images.append(image)
-    return images
-
-
-def _levels(images: list[Array]) -> dict[str, Any]:
-    """Kind and bounds that the values of images show."""
-    whole = all(image.dtype.kind in "bui" for image in images)
-    types = {image.dtype for image in images}
-    if types in ({np.dtype(np.uint8)}, {np.dtype(np.uint16)}):
-        return {"kind": "integer", "low": 0.0, "high": float(np.iinfo(types.pop()).max)}
-    if len(types) > 1:
-        raise DataError(f"the images have different types, {' and '.join(sorted(map(str, types)))}", remedy="give all the same levels")
-    low, high = min(float(image.min()) for image in images), max(float(image.max()) for image in images)
-    if not whole and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    if low == high:
-        raise DataError(f"every pixel of every image is {low:g}", remedy="are these the right images?")
-    return {"kind": "integer" if whole else "continuous", "low": low, "high": high}
-
-
-def _in_channels(image: Array, channels: int, row: int) -> Array:
-    """The image with so many channels: grey is repeated, and colours are weighed to a grey as bright."""
-    found = image.shape[2]
-    if found == channels:
-        return image
-    if found == 1 and channels == 3:
-        return image.repeat(3, axis=2)
-    if found == 3 and channels == 1:
-        return (image @ LUMA)[:, :, None]
-    raise DataError(f"the image in row {row} has {found} channels, required are {channels}", remedy="give images of one kind")
 
 
 def _pixels(x: Tensor) -> Tensor:

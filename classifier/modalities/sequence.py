@@ -13,11 +13,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from classifier.chunks import chunk_size
 from classifier.cleaning import constant_columns, describe_table, infer_feature, tidy_columns
 from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.modalities._observed import OBSERVED, observed_column, observed_feature
+from classifier.modalities._places import placed
+from classifier.modalities._room import room_for
 from classifier.modalities._series import SERIES, read_series, series_frame
-from classifier.modalities._steps import fill_steps, join_steps, series_cells, series_column
+from classifier.modalities._stated import require_features, require_size
+from classifier.modalities._steps import fill_steps, join_steps, require_fill, series_cells, series_column
 from classifier.modalities.tabular import Tabular, word_for
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
@@ -25,6 +29,8 @@ from classifier.schema import Feature, Relation, Schema
 __all__ = ["Series", "series_frame"]
 
 MOST_PLAYERS = 32
+# What the two numbers of a row in a table of steps are.
+PLACE = ("series", "step")
 
 
 @MODALITIES.register
@@ -49,17 +55,20 @@ class Series(Modality):
     def infer(
         inputs: pd.DataFrame, *, stated: Mapping[str, Mapping[str, Any]], relations: Sequence[Relation], size: tuple[int, ...]
     ) -> Schema:
-        if size and len(size) != 1:
-            raise ConfigurationError(f"the size of a series is [steps], got {list(size)}")
+        require_size(size, "a series", ("steps",))
         cells = series_cells(inputs)
         longest, shortest = max(map(len, cells)), min(map(len, cells))
         extent = size[0] if size else longest
         steps = join_steps(cells, extent)[0]
         steps = tidy_columns(steps, stated)
         constant = constant_columns(steps)
-        features = [infer_feature(steps[name].dropna(), stated.get(name, {})) for name in steps.columns if name not in constant]
+        require_features(inputs.columns, stated, list(map(str, steps.columns)))
+        with placed(*PLACE):
+            features = [infer_feature(steps[name].dropna(), stated.get(name, {})) for name in steps.columns if name not in constant]
         if not features:
             raise DataError("no variable of the series varies", remedy="check that the file is whole")
+        for feature in features:
+            require_fill(feature)
         flag = [observed_feature()] if shortest < extent else []
         return Schema("sequence", (*features, *flag), tuple(relations), size=(extent,))
 
@@ -97,10 +106,14 @@ class Series(Modality):
         columns = columns.assign(**{feature.name: fill_steps(columns[feature.name], feature) for feature in self._features})
         if flag is not None:
             columns[OBSERVED] = 1.0
-        encoded = Tabular(self.schema).encode(columns)
+        with placed(*PLACE):
+            encoded = Tabular(self.schema).encode(columns)
         # The last step stands for those that are not there, since any other value might lie far from all others.
         place = torch.from_numpy(np.minimum(np.arange(extent), lengths[:, None] - 1) + (lengths.cumsum() - lengths)[:, None])
-        x = encoded[place]
+        x = room_for(len(lengths), self.shape)
+        size = chunk_size(self.shape)
+        for start in range(0, len(x), size):
+            x[start : start + size] = encoded[place[start : start + size]]
         if flag is not None:
             x[..., flag] = torch.from_numpy(np.arange(extent) < lengths[:, None]).to(x)
         return x

@@ -7,21 +7,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from classifier.cleaning import constant_columns, describe_table, infer_feature, tidy_columns
-from classifier.columns import decode_column, encode_column
+from classifier.cleaning import constant_columns, describe_table, infer_feature, schema_fields, tidy_columns
+from classifier.columns import decode_column, encode_column, require_values
 from classifier.errors import DataError, did_you_mean
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
 from classifier.storage import room
+from classifier.suspicions import SOME_ROWS
 from classifier.tables import read_table
 
 # Rounding noise over a chain of encodings, in natural units: this much, or what float32 leaves of a wide range.
 TOLERANCE = 1e-4
 NOISE = 1e-6
+# Share of different values that must stay different in 32 bits; among millions of fractions some few always meet.
+FEW = 0.9
 
 
 @MODALITIES.register
@@ -47,16 +51,20 @@ class Tabular(Modality):
         return Schema("tabular", features, tuple(relations))
 
     def describe(self, inputs: pd.DataFrame, labels: Tensor) -> Mapping[str, Any]:
-        return describe_table(inputs, self.schema, labels.numpy())
+        found = describe_table(inputs, self.schema, labels.numpy())
+        return {**found, "notes": (*found["notes"], *self._merged(inputs))}
 
     def encode(self, frame: pd.DataFrame) -> Tensor:
         schema = self.schema
         for name in schema.names:
             if name not in frame.columns:
                 raise DataError(f"the table has no column {name!r}", remedy=did_you_mean(name, map(str, frame.columns)))
+        # The schema decides what a value is, not the other rows that happen to be encoded with it.
+        tidied = tidy_columns(frame[list(schema.names)], schema_fields(schema))
         encoded = room((len(frame), len(schema.columns)))
         for feature in schema.features:
-            encoded.numpy()[:, schema.groups[feature.name]] = encode_column(feature, frame[feature.name], schema.encoding)
+            require_values(feature, tidied[feature.name])
+            encoded.numpy()[:, schema.groups[feature.name]] = encode_column(feature, tidied[feature.name], schema.encoding)
         return encoded
 
     def decode(self, x: Tensor) -> pd.DataFrame:
@@ -120,6 +128,8 @@ class Tabular(Modality):
                 origin = 0.0 if self._scaled(feature) or feature.low is None else feature.low
                 steps = (columns[:, 0] - origin) / self._step(feature)
                 valid &= (steps - steps.round()).abs() <= _noise(feature)
+                if feature.kind == "binary":
+                    valid &= (steps.round() == 0) | (steps.round() == 1)
         for relation in self.schema.relations:
             total = torch.zeros(len(x), dtype=x.dtype, device=x.device)
             size = torch.zeros_like(total)
@@ -136,6 +146,18 @@ class Tabular(Modality):
         for feature in self.schema.features:
             frame[feature.name] = [word_for(feature, value) for value in frame[feature.name]]
         return [dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
+
+    def _merged(self, inputs: pd.DataFrame) -> list[str]:
+        """Notes on numbers of which many different ones are equal once they are encoded in 32 bits."""
+        some, notes = inputs.iloc[:: max(1, len(inputs) // SOME_ROWS)], []
+        for feature in self.schema.features:
+            if feature.numeric and feature.name in some and some[feature.name].dtype == float:
+                values = some[feature.name].dropna()
+                before, after = values.nunique(), len(np.unique(encode_column(feature, values, self.schema.encoding)))
+                if after < FEW * before:
+                    said = f"{feature.name} has {before} different values, of which 32 bits tell {after} apart"
+                    notes.append(f"{said}; subtract a constant, or encode it by its bounds")
+        return notes
 
     def _scaled(self, feature: Feature) -> bool:
         return self.schema.encoding == "unit" and feature.low is not None

@@ -14,8 +14,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from classifier.errors import ConfigurationError, DataError, did_you_mean
-from classifier.modalities._texts import TEXT, read_texts, text_column, texts_of
+from classifier.errors import ConfigurationError, DataError
+from classifier.modalities._room import room_for
+from classifier.modalities._stated import require_features, require_size
+from classifier.modalities._texts import TEXT, is_blank, read_texts, text_column, texts_of
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
 from classifier.subwords import SubwordTokenizer
@@ -56,16 +58,13 @@ class Text(Modality):
     ) -> Schema:
         if relations:
             raise ConfigurationError("relations are between the features of a table, and these are texts")
-        if size and len(size) != 1:
-            raise ConfigurationError(f"the size of a text is [tokens], got {list(size)}")
+        require_size(size, "a text", ("tokens",))
         if stated.get(text_column(inputs), {}).get("protected"):
             raise ConfigurationError(
                 f"{text_column(inputs)!r} cannot be an input of a classifier of texts", remedy="leave it out of protected_inputs"
             )
+        require_features(inputs.columns, stated, (TEXT,))
         fields = {"kind": "text", **stated.get(TEXT, {})}
-        for field in fields:
-            if field not in (known := Feature.__dataclass_fields__):
-                raise ConfigurationError(f"feature {TEXT!r} has no field {field!r}", remedy=did_you_mean(field, known))
         texts = texts_of(inputs, Feature(TEXT, "text", fill=fields.get("fill")))
         if not fields.get("tokenizer") and not fields.get("categories"):
             fields["categories"] = build_vocabulary(map(split_tokens, texts))
@@ -78,7 +77,7 @@ class Text(Modality):
 
     def describe(self, inputs: pd.DataFrame, labels: Tensor) -> Mapping[str, Any]:
         (feature,), extent = self.schema.features, self.schema.size[0]
-        missing = sum(not isinstance(cell, str) or not cell.strip() for cell in inputs.iloc[:, 0])
+        missing = sum(map(is_blank, inputs.iloc[:, 0]))
         numbers = self.tokenizer.encode(texts_of(inputs, feature))
         cut = sum(len(text) > extent for text in numbers)
         every = sum(map(len, numbers))
@@ -98,10 +97,10 @@ class Text(Modality):
 
     def encode(self, frame: pd.DataFrame) -> Tensor:
         (feature,), extent = self.schema.features, self.schema.size[0]
-        x = torch.full((len(frame), extent), self.tokenizer.padding, dtype=self.dtype)
+        x = room_for(len(frame), self.shape, self.dtype).fill_(self.tokenizer.padding)
         for row, numbers in enumerate(self.tokenizer.encode(texts_of(frame, feature), extent)):
             if not numbers:
-                raise DataError(f"the text in row {frame.index[row]} has no token", remedy="leave the row out, or state a fill")
+                raise DataError(f"the text in row {frame.index[row]} has no token", remedy="leave the row out")
             x[row, : len(numbers)] = torch.tensor(numbers)
         return x
 

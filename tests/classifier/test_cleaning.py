@@ -130,6 +130,21 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "identifiers": ([f"customer-{i:04d}" for i in range(ROWS)], r"holds an identifier \(60 different values, such as 'customer-0000'\)"),
     "free text": ([f"letter number {i} of the customer" for i in range(ROWS)], r"holds free text .*put \"column\" under drop"),
     "mixed types": ([*map(str, range(59)), "fifty-nine"], r"holds numbers mixed with text .*correct 'fifty-nine' in row 59"),
+    "few dates": ([f"2026-01-{1 + i % 9:02d}" for i in range(ROWS)], r"holds dates .*state kind = \"categorical\" where"),
+    "months": ([f"2026-{1 + i % 9:02d}" for i in range(ROWS)], r"holds dates \(9 different values, such as '2026-01'\)"),
+    "days of Europe": ([f"{1 + i % 9:02d}.03.2024" for i in range(ROWS)], r"holds dates \(9 different"),
+    "few timestamps": (pd.to_datetime([f"2026-01-{1 + i % 9:02d}" for i in range(ROWS)]), r"holds dates \(9 different"),
+    "durations": (pd.to_timedelta(np.arange(ROWS) % 7, unit="D"), r"holds durations .*give them as numbers"),
+    "few mixed types": (
+        [*(str(i % 9) for i in range(59)), "abc"],
+        r"holds numbers mixed with text .*correct 'abc' in row 59, or state kind",
+    ),
+    "decimal commas": ([f"{i % 9},5" for i in range(ROWS)], r"holds numbers that are not written as such .*write 1234.5"),
+    "per cent": ([f"{i % 9}%" for i in range(ROWS)], r"holds numbers that are not written as such .*such as '0%'"),
+    "thousands": ([f"1,{i % 9:03d}" for i in range(ROWS)], r"holds numbers that are not written as such"),
+    "few identifiers": ([f"p{i}" if i < 30 else None for i in range(ROWS)], r"holds an identifier \(30 different values"),
+    "few names": ([f"John Smith {i}" if i < 30 else None for i in range(ROWS)], r"holds free text \(30 different values"),
+    "lists": ([[i % 2] for i in range(ROWS)], r"holds several values in one cell, '\[0\]' in row 0"),
     "infinity": ([1.5] * 59 + [np.inf], r"has the non-finite value inf in row 59; correct it, or leave it empty"),
     "infinity as text": (["1.5"] * 59 + ["-inf"], r"has the non-finite value -inf in row 59"),
 }
@@ -141,6 +156,42 @@ def test_a_column_that_is_no_input_is_refused_with_a_remedy(name: str) -> None:
     with pytest.raises(DataError, match=f"'column' {message}"):
         dataset(values)
     assert dataset(values, drop=["column"]).schema.names == ("amount",)
+
+
+@pytest.mark.parametrize("name", ["few dates", "few mixed types", "decimal commas", "few identifiers"])
+def test_what_is_stated_to_be_categories_is_kept(name: str) -> None:
+    values = REFUSED[name][0]
+    assert set(feature(values, features={"column": {"kind": "categorical"}}).categories) - {"(missing)"} == set(values) - {None}
+
+
+def test_ranges_and_codes_beside_text_are_categories() -> None:
+    assert feature(["1", "1", "1", "2 or 3", "4 or 5", ">= 6"] * 10).kind == "categorical"
+    assert feature(["01", "02", "A"] * 20).categories == ("01", "02", "A")
+
+
+def test_stated_codes_may_be_many() -> None:
+    frame = pd.DataFrame({"zip": np.arange(2200) % 1100 + 10_000, "target": ["no", "yes"] * 1100})
+    stated = {"zip": {"kind": "categorical"}}
+    assert Dataset.from_frame(frame[frame["zip"] < 10_080], target="target", features=stated).schema["zip"].width == 80
+    with pytest.raises(DataError, match="'zip' is stated as categorical but has 1100 different values, at most 1000 can be"):
+        Dataset.from_frame(frame, target="target", features=stated)
+    listed = {"zip": {"categories": [*range(10_000, 10_100), "(other)"], "unknown": "(other)"}}
+    assert Dataset.from_frame(frame, target="target", features=listed).schema["zip"].width == 101
+
+
+def test_a_gap_joins_the_stated_categories() -> None:
+    stated: dict[str, Any] = {"column": {"categories": ["a", "b"]}}
+    found = feature(["a", "b", None] * 20, features=stated)
+    assert (found.kind, found.categories, found.fill) == ("categorical", ("a", "b", "(missing)"), "(missing)")
+    assert feature(["a", "(missing)", None] * 20).categories == ("(missing)", "a")
+    with pytest.raises(DataError, match="'column' is stated as binary but lacks 20 of 60 values; state fill"):
+        feature(["a", "b", None] * 20, features={"column": {"kind": "binary"}})
+
+
+def test_rows_without_a_label_decide_nothing() -> None:
+    found = dataset([*[1, 2, 3] * 19, "abc", 99, None], target=[*["no", "yes", "no"] * 19, None, None, None])
+    column = found.schema["column"]
+    assert (column.kind, column.high, column.fill) == ("integer", 3.0, None)
 
 
 def test_complex_numbers_are_refused() -> None:
@@ -156,6 +207,35 @@ def test_what_is_stated_of_a_feature_must_fit() -> None:
     with pytest.raises(ConfigurationError, match="kind of feature 'column' is 'number'"):
         feature([1, 2, 3] * 20, features={"column": {"kind": "number"}})
     assert feature([1, 2, 3] * 20, features={"column": {"low": 0.0, "unit": "years"}}).unit == "years"
+    with pytest.raises(DataError, match=r"'column' is stated as integer but holds 2\.5 in row 1"):
+        feature([1, 2.5, 3] * 20, features={"column": {"kind": "integer"}})
+    with pytest.raises(DataError, match="'column' is stated as binary but holds 3 different values"):
+        feature([0, 1, 2] * 20, features={"column": {"kind": "binary"}})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": {"column": 5}}, "what is stated of feature 'column' must be its fields, got 5"),
+        ({"features": {"column": {"name": "z"}}}, "'column' has no field 'name'"),
+        ({"features": {"column": {"lows": 1}}, "drop": ["column"]}, r"'column' has no field 'lows'; did you mean 'low'"),
+        ({"features": {"column": {"categories": "abc"}}}, "categories of feature 'column' must be a list, got 'abc'"),
+        ({"classes": ["no", "yes", "no"]}, "classes must have different names, got 'no' twice"),
+        ({"classes": "no"}, "classes must be a list of names, got 'no'"),
+        ({"protected": ["column"], "cuts": {"column": ["x"]}}, r"the cuts of 'column' must be numbers, got \['x'\]"),
+        ({"protected": "column"}, r"protected must be a list of columns, got 'column'; protected = \[\"column\"\]"),
+        ({"drop": "column"}, "drop must be a list of columns"),
+    ],
+)
+def test_an_option_of_the_wrong_form_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        dataset([1, 2, 3] * 20, **options)
+
+
+def test_columns_must_have_names_of_one_level() -> None:
+    frame = pd.DataFrame([[1, "no"], [2, "yes"]] * 30, columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]))
+    with pytest.raises(DataError, match="of 2 levels, required is one"):
+        Dataset.from_frame(frame, target="y")
 
 
 def test_an_unseen_category_is_refused_or_takes_the_stated_one() -> None:

@@ -162,3 +162,27 @@ def test_a_file_with_a_wrong_value_names_its_row(tmp_path: Path, mixed_schema: S
     path.write_text("rate,months,flag,married,purpose,risk\n1,5,0,no,car,\n1,5,0,no,house,good\n1,5,0,no,boat,bad\n")
     with pytest.raises(DataError, match="unknown category 'boat' in row 2"):
         Dataset.read(path, target="risk", schema=mixed_schema)
+
+
+def test_the_commonest_value_is_cut_off_from_the_rest() -> None:
+    found = people(protected=["income"], features={}, cuts={})
+    assert "(missing)" not in found.groups("income")
+    frame = people().attributes.assign(debt=[0] * 80 + list(range(1, 21)), granted=["no", "yes"] * 50, x=np.arange(100) % 7)
+    groups = Dataset.from_frame(frame, target="granted", protected=["debt"]).groups("debt")
+    assert {name: int((groups == name).sum()) for name in set(groups)} == {"under 1": 80, "1 or more": 20}
+
+
+def test_a_protected_attribute_of_one_group_is_noted_or_refused() -> None:
+    frame = people().attributes.assign(site="north", granted=["no", "yes"] * 50)
+    found = Dataset.from_frame(frame, target="granted", protected=["site"])
+    assert found.cleaning is not None
+    assert "the protected attribute site has one group only, 'north': there is nothing to compare" in found.cleaning.notes
+    with pytest.raises(DataError, match="'site' has one value only, so that there are no groups to compare"):
+        Dataset.from_frame(frame, target="granted", protected=["site"], protected_inputs=["site"])
+
+
+def test_an_error_names_the_file(tmp_path: Path, mixed_schema: Schema) -> None:
+    path = tmp_path / "test.csv"
+    path.write_text("rate,months,flag,married,purpose,risk\n1,5,0,no,car,good\n1,5,0,no,boat,bad\n")
+    with pytest.raises(DataError, match=r"in test\.csv, column 'purpose' has the unknown category 'boat' in row 1"):
+        Dataset.read(path, target="risk", schema=mixed_schema)

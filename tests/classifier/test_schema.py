@@ -154,6 +154,19 @@ def test_codes_of_any_length_stay_apart() -> None:
         ({"kind": "continuous", "low": 0.0, "high": float("inf")}, "finite low < high"),
         ({"kind": "continuous", "scale": 0.0}, "finite scale above 0, got 0.0"),
         ({"kind": "continuous", "scale": float("nan")}, "finite scale above 0, got nan"),
+        ({"kind": "continuous", "low": -1.7e308, "high": 1.7e308}, "the range of feature 'f' must be finite"),
+        ({"kind": "integer", "mutable": "false"}, "mutable of feature 'f' must be true or false, got 'false'; leave out the quotes"),
+        ({"kind": "integer", "protected": 1}, "protected of feature 'f' must be true or false, got 1"),
+        ({"kind": "integer", "low": "0", "high": 1}, "low of feature 'f' must be a number, got '0'"),
+        ({"kind": "integer", "scale": True}, "scale of feature 'f' must be a number, got True"),
+        ({"kind": "integer", "unit": 3}, "unit of feature 'f' must be text, got 3"),
+        ({"kind": "categorical", "categories": "abc"}, "categories of feature 'f' must be a list of texts, got 'abc'"),
+        ({"kind": "categorical", "categories": (1, 2)}, "must be a list of texts"),
+        ({"kind": "categorical", "categories": ("a", "b"), "fill": "c"}, "fills gaps with 'c', which is none of its categories"),
+        ({"kind": "integer", "low": 0, "high": 9, "fill": -999}, "fill of feature 'f' must lie in its bounds, 0 to 9, got -999"),
+        ({"kind": "integer", "low": 0, "high": 9, "fill": 3.5}, "fill of feature 'f' must be a whole number, got 3.5"),
+        ({"kind": "binary", "fill": 0.5}, "fill of feature 'f' must be one of its two values, got 0.5"),
+        ({"kind": "continuous", "fill": float("nan")}, "must lie in the finite numbers, got nan"),
     ],
 )
 def test_an_impossible_feature_is_refused(arguments: dict[str, Any], message: str) -> None:
@@ -173,5 +186,7 @@ def test_an_impossible_schema_is_refused() -> None:
         Schema("tabular", (number, word), (Relation({"m": 1.0}, "<=", 0.0),))
     with pytest.raises(ConfigurationError, match="sense of a relation is '<'"):
         Relation({"n": 1.0}, "<", 0.0)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="the fill of feature 'n' must be a number, got 'median'"):
+        Schema("tabular", (replace(number, fill="median"),))
     with pytest.raises(ConfigurationError, match="encoding of a schema is 'raw'"):
         Schema("tabular", (number,), encoding="raw")  # type: ignore[arg-type]

@@ -132,3 +132,27 @@ def test_shares_must_leave_rows_to_train_on(shares: dict[str, float]) -> None:
 def test_group_and_time_exclude_each_other() -> None:
     with pytest.raises(ConfigurationError, match="by group or by time, not by both"):
         visits(when=range(200), patient=["a", "b"] * 100).split(group="patient", time="when")
+
+
+def test_too_few_groups_are_spoken_of() -> None:
+    with pytest.raises(
+        DataError, match=r"since rows that share 'patient' stay together and there are 2 such groups; it takes several groups"
+    ):
+        visits(patient=["a", "b"] * 100).split(group="patient")
+
+
+def test_rows_without_a_group_are_refused() -> None:
+    with pytest.raises(DataError, match="'patient' lacks a value in 20 of 200 rows, and rows are split by it"):
+        visits(patient=[None if i < 20 else f"p{i}" for i in range(200)]).split(group="patient")
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_folds_must_be_two_or_more(count: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"folds must be at least 2, got {count}"):
+        visits().folds(count)
+
+
+def test_times_beyond_the_exact_numbers_are_ordered() -> None:
+    order = np.arange(200) * 37 % 200
+    splits = visits(when=2**60 + order).split(time="when")
+    assert {order[row] for row in splits.test.ids} == set(range(150, 200))

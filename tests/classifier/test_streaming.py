@@ -70,6 +70,107 @@ def test_a_broken_number_in_a_late_part_is_found(tmp_path: Path) -> None:
         read_in_parts(tmp_path / "table.csv", Reading(target="label"), rows=50)
 
 
+def written(folder: Path, **columns: Any) -> Path:
+    """Four hundred rows with a number, a label and the columns in question."""
+    plain = {"amount": np.arange(400) * 7 % 31, "label": ["yes", "no", "no", "yes"] * 100}
+    pd.DataFrame({**plain, **columns}).to_csv(folder / "table.csv", index=False)
+    return folder / "table.csv"
+
+
+TEXTS: dict[str, dict[str, Any]] = {
+    "groups": {"drop": ("column",)},
+    "protected": {"protected": ("column",)},
+    "categories": {"features": {"column": {"kind": "categorical"}}},
+    "target": {"target": "column"},
+}
+
+
+@pytest.mark.parametrize("role", TEXTS)
+@pytest.mark.parametrize("values", [["00", "01"], ["1.0", "1"], ["10.0", "11"], ["true", "False"], [str(2**53), str(2**53 + 1)]])
+def test_a_column_is_one_thing_in_all_parts(tmp_path: Path, role: str, values: list[str]) -> None:
+    path = written(tmp_path, column=values * 190 + ["unknown"] * 20)
+    reading = {"target": "label", **TEXTS[role]}
+    parts = read_in_parts(path, Reading(**reading), rows=50)
+    same(parts, Dataset.read(path, **reading))
+    if role in ("groups", "protected"):
+        assert parts.column("column").tolist() == values * 190 + ["unknown"] * 20
+
+
+def test_truth_values_with_a_gap_in_one_part_are_one_thing(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"flag": [True, False, False, True] * 100, "amount": np.arange(400) % 31, "label": ["a", "b"] * 200})
+    frame["flag"] = frame["flag"].astype(object).where(frame.index != 333, None)
+    frame.to_parquet(tmp_path / "table.parquet")
+    for target in ("label", "flag"):
+        parts = read_in_parts(tmp_path / "table.parquet", Reading(target=target), rows=50)
+        same(parts, Dataset.read(tmp_path / "table.parquet", target=target))
+
+
+def test_rows_without_a_label_decide_nothing_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.read_csv(written(tmp_path, colour=["red", "blue"] * 200)).astype(object)
+    frame.loc[[250, 251, 252, 253], "label"] = None
+    frame.loc[250, "amount"], frame.loc[251, "amount"], frame.loc[253, "amount"], frame.loc[252, "colour"] = 1e6, None, 0.5, "green"
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    monkeypatch.setattr("classifier.streaming.SAMPLE", 30)
+    same(read_in_parts(tmp_path / "table.csv", Reading(target="label"), rows=50), Dataset.read(tmp_path / "table.csv", target="label"))
+
+
+def test_medians_and_cuts_are_those_of_the_sample_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Sorted, so that the rows that show what is in a column lie at its start and its end.
+    values: list[Any] = [*sorted(np.random.default_rng(0).normal(size=5000)), None]
+    labels = ["a", "b", "b"] * 1667
+    frame = pd.DataFrame({"amount": values, "age": values, "label": labels})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    reading: dict[str, Any] = {"target": "label", "protected": ("age",), "cuts": {}}
+    monkeypatch.setattr("classifier.grouping.SMALLEST_GROUP", 1)
+    whole = Dataset.read(tmp_path / "table.csv", **reading)
+    all_rows = read_in_parts(tmp_path / "table.csv", Reading(**reading), rows=500)
+    same(all_rows, whole)
+    assert all_rows.cuts == whole.cuts
+    monkeypatch.setattr("classifier.streaming.SAMPLE", 400)
+    some = read_in_parts(tmp_path / "table.csv", Reading(**reading), rows=500)
+    ranks = np.searchsorted(values[:-1], [*some.cuts["age"], float(some.schema["amount"].fill or 0)]) / 5000
+    # Four standard deviations of a quantile of 400 rows at random.
+    assert np.abs(ranks - [0.25, 0.5, 0.75, 0.5]).max() < 0.1
+
+
+def test_what_is_said_of_columns_is_said_in_parts(tmp_path: Path) -> None:
+    path = written(tmp_path, number=range(400), code=["007", "8"] * 200, leak=["p", "q", "q", "p"] * 100, again=np.arange(400) * 7 % 31)
+    stated = {"amount": {"low": 5, "high": 20}}
+    whole = Dataset.read(path, target="label", features=stated).cleaning
+    parts = read_in_parts(path, Reading(target="label", features=stated), rows=50).cleaning
+    assert whole is not None
+    assert parts is not None
+    assert len(whole.notes) == 5
+    assert parts.notes[1:] == whole.notes
+    assert parts.outside == whole.outside
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (("colour", "green"), {}, "in table.csv, column 'colour' has the unknown category 'green' in row 377"),
+        (("label", "maybe"), {"classes": ("no", "yes")}, "unknown class 'maybe' in row 377"),
+        (("amount", "inf"), {}, "must hold finite numbers, got 'inf' in row 377"),
+    ],
+)
+def test_an_error_in_a_part_names_the_row_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], options: dict[str, Any], message: str
+) -> None:
+    path = written(tmp_path, colour=["red", "blue"] * 200)
+    schema = Dataset.read(path, target="label").schema
+    frame = pd.read_csv(path).astype(object)
+    frame.loc[377, change[0]] = change[1]
+    frame.to_csv(path, index=False)
+    monkeypatch.setattr("classifier.preparation.LARGE", 1)
+    with pytest.raises(DataError, match=message):
+        Dataset.read(path, target="label", schema=schema, **options)
+
+
+def test_a_column_may_have_any_name(tmp_path: Path) -> None:
+    path = written(tmp_path, **{"(order)": np.arange(400) % 13})
+    same(read_in_parts(path, Reading(target="label"), rows=50), Dataset.read(path, target="label"))
+
+
 def test_every_format_gives_the_same_table(tmp_path: Path) -> None:
     frame = pd.DataFrame({"0": [0.5, 1.5, -2.0], "1": [1.0, 2.0, 3.0]})
     frame.to_csv(tmp_path / "table.csv", index=False)

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
-from classifier import Classifier, Dataset, Schema
+from classifier import Classifier, Dataset, Feature, Schema
 from classifier.adapters.function import from_function
 from classifier.adapters.sklearn import from_sklearn
 from classifier.builtin import GERMAN_CREDIT
@@ -117,3 +118,45 @@ def test_a_black_box_answers_row_by_row(mixed_schema: Schema) -> None:
     x = torch.rand(9, 8, generator=Seed(0).torch())
     one_by_one = torch.cat([classifier.logits(row[None]) for row in x])
     assert torch.equal(classifier.logits(x), one_by_one)
+
+
+def encoded(values: list[Any], known: Any = None) -> Any:
+    """A pipeline whose encoder was fitted with some values, behind an imputer."""
+    frame = pd.DataFrame({"home": known if known is not None else values, "age": range(len(values))})
+    steps = ColumnTransformer(
+        [("c", make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")), ["home"])],
+        remainder="passthrough",
+    )
+    return make_pipeline(steps, LogisticRegression()).fit(frame, ["no", "yes"] * (len(values) // 2))
+
+
+HOMES = Schema("tabular", (Feature("home", "categorical", categories=("free", "own", "rent")), Feature("age", "integer", low=0, high=9)))
+
+
+def test_values_that_an_encoder_has_never_seen_are_refused_or_told() -> None:
+    strings = encoded(["free", "own", "rent", "own"])
+    assert from_sklearn(lambda: strings, schema=HOMES, classes=("no", "yes")).card["assumptions"] == ()
+    (said,) = from_sklearn(lambda: encoded(["free", "own"]), schema=HOMES, classes=("no", "yes")).card["assumptions"]
+    assert said == "the encoder of home has never seen rent; it knows 'free', 'own'"
+    with pytest.raises(
+        ModelError, match=r"encoder of 'home' knows 'lent', 'sold'; the data have 'free', 'own', 'rent', which it has never"
+    ):
+        from_sklearn(lambda: encoded(["lent", "sold"]), schema=HOMES, classes=("no", "yes"))
+    with pytest.raises(ModelError, match=r"knows 1, 2; the data have 'free'"):
+        from_sklearn(lambda: encoded([1, 2]), schema=HOMES, classes=("no", "yes"))
+
+
+def test_numbers_before_an_encoder_of_strings_are_refused() -> None:
+    numbers = Schema("tabular", (Feature("home", "integer", low=1, high=3), HOMES["age"]))
+    with pytest.raises(ModelError, match=r"encoder of 'home' knows '1', '2'.*kind = \"categorical\""):
+        from_sklearn(lambda: encoded(["1", "2"]), schema=numbers, classes=("no", "yes"))
+    steps = make_pipeline(OrdinalEncoder(), LogisticRegression()).fit(pd.DataFrame({"home": ["1", "2"], "age": ["0", "1"]}), [0, 1])
+    with pytest.raises(ModelError, match="encoder of 'home' knows '1', '2'"):
+        from_sklearn(lambda: steps, schema=numbers, classes=("0", "1"))
+
+
+@pytest.mark.parametrize("kind", [int, float, np.float32])
+def test_whole_numbers_as_classes_need_no_decimal_point(kind: type) -> None:
+    estimator = LogisticRegression().fit(np.eye(2), np.array([0, 1]).astype(kind))
+    schema = Schema("tabular", tuple(Feature(name, "continuous", low=0, high=1) for name in "ab"))
+    assert from_sklearn(lambda: estimator, schema=schema, classes=("0", "1")).classes == ("0", "1")

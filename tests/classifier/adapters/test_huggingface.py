@@ -157,6 +157,75 @@ def test_fine_tuning_starts_from_the_folder_and_learns(folder: Path):
     assert (trained.predict(data.inputs) == data.labels).float().mean() > 0.9
 
 
+def test_several_classes_at_once_are_refused(copied: Path):
+    change(copied / "config.json", problem_type="multi_label_classification")
+    with pytest.raises(ModelError, match="problem 'multi_label_classification', required is one class of several"):
+        from_huggingface(copied)
+
+
+def test_classes_without_names_are_asked_for_in_both_ways(copied: Path):
+    change(copied / "config.json", id2label={}, label2id={})
+    with pytest.raises(ConfigurationError, match=r"\[model\] classes = .* or in Python classes="):
+        from_huggingface(copied)
+
+
+class Opened:
+    """Leaves a trace where it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = str(trace)
+
+    def __reduce__(self):
+        return open, (self.trace, "w")
+
+
+@pytest.mark.parametrize("named", ["pytorch_model.bin", "../pytorch_model.bin", "absent.safetensors", "../x.safetensors", 3])
+def test_an_index_names_safetensors_of_the_folder_alone(copied: Path, tmp_path: Path, named: object):
+    (copied / "model.safetensors").rename(copied.parent / "x.safetensors")
+    for place in (copied, copied.parent):
+        torch.save({"x": Opened(tmp_path / "trace")}, place / "pytorch_model.bin")
+    (copied / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": {"x": named}}))
+    with pytest.raises(ModelError, match=r"required is a file beside it that ends in \.safetensors"):
+        from_huggingface(copied)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_weights_in_several_files_are_read(copied: Path, classifier: Classifier):
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(copied / "model.safetensors")
+    (copied / "model.safetensors").unlink()
+    halves = {f"part-{half}.safetensors": list(tensors)[half::2] for half in range(2)}
+    for name, keys in halves.items():
+        save_file({key: tensors[key] for key in keys}, copied / name, metadata={"format": "pt"})
+    weight_map = {key: name for name, keys in halves.items() for key in keys}
+    (copied / "model.safetensors.index.json").write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": weight_map}))
+    x = classifier.schema.encode(frame()[["review"]].set_axis(["text"], axis=1))
+    torch.testing.assert_close(from_huggingface(copied).logits(x), classifier.logits(x))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "model.safetensors.index.json").write_text("[]"), "no index of weights"),
+        (lambda folder: (folder / "adapter_config.json").write_text("{}"), "an adapter of another model"),
+        (
+            lambda folder: change(folder / "config.json", transformers_weights="x.safetensors.index.json"),
+            "weights from a file that it names",
+        ),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"cut off"), "cannot be built"),
+        (
+            lambda folder: change(folder / "config.json", quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True}),
+            "built",
+        ),
+    ],
+)
+def test_what_would_open_other_files_or_cannot_be_read_is_a_refusal(copied: Path, damage, said: str):
+    damage(copied)
+    with pytest.raises(ModelError, match=said):
+        from_huggingface(copied)
+
+
 @pytest.mark.parametrize("options", [{}, {"folder": "a", "config": "{}"}])
 def test_a_folder_or_a_config_is_needed(options: dict[str, str]):
     with pytest.raises(ConfigurationError, match="either a folder"):

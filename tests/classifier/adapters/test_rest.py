@@ -153,3 +153,59 @@ def test_a_name_must_be_local_in_all_its_addresses(monkeypatch: pytest.MonkeyPat
 def test_what_is_no_address_of_an_endpoint_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="is no address of an endpoint"):
         from_rest(url, schema=SCHEMA, classes=CLASSES)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999/", "http://127.0.0.1:port/", "http://[::1/", "http://127.0.0.1/a b", "http://127.0.0.1/é"]
+)
+def test_an_address_that_cannot_be_asked_is_refused_with_the_way_to_write_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is no address: .*give \"http|holds a blank or a letter beyond ASCII; write"):
+        from_rest(url, schema=SCHEMA, classes=CLASSES)
+
+
+def test_a_number_beyond_all_bounds_is_no_answer(server: Server, slept: list[float]) -> None:
+    classifier = from_rest(server.url, schema=SCHEMA, classes=CLASSES)
+    server.stored.append((200, {}, {"probabilities": [[10**400, 0]]}))
+    with pytest.raises(ModelError, match="did not answer with"):
+        classifier.probabilities(rows(50))
+
+
+def test_probabilities_that_do_not_sum_to_one_name_the_address(server: Server, slept: list[float]) -> None:
+    classifier = from_rest(server.url, schema=SCHEMA, classes=CLASSES)
+    server.stored.append((200, {}, {"probabilities": [[30, 70]]}))
+    with pytest.raises(ModelError, match=rf"{server.url} must return probabilities.*got 30, 70"):
+        classifier.probabilities(rows(50))
+
+
+def test_an_answer_that_drips_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = from_rest(server.url, schema=SCHEMA, classes=CLASSES, timeout=0.5)
+    stop = threading.Event()
+
+    def drip(handler: Handler) -> None:
+        handler.rfile.read(int(handler.headers["Content-Length"]))
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        while not stop.wait(0.1):
+            try:
+                handler.wfile.write(b" ")
+            except OSError:  # it was cut off, as it should be
+                return
+
+    monkeypatch.setattr(Handler, "do_POST", drip)
+    try:
+        with pytest.raises(ModelError, match=r"no whole answer in 0.5 seconds"):
+            classifier.probabilities(rows(50))
+    finally:
+        stop.set()
+
+
+def test_the_order_of_classes_is_sorted_or_stated_unless_the_event_comes_alone(server: Server, slept: list[float]) -> None:
+    with pytest.raises(ConfigurationError, match=r"does not name its classes, and the data have yes, no"):
+        from_rest(server.url, schema=SCHEMA, classes=("yes", "no"))
+    stated = from_rest(server.url, schema=SCHEMA, classes=("yes", "no"), output_classes=("no", "yes"))
+    assert stated.probabilities(rows(30))[0].tolist() == pytest.approx([0.3, 0.7])
+    server.stored.append((200, {}, {"probabilities": [0.5]}))  # at load, of one row
+    server.stored.append((200, {}, {"probabilities": [0.25]}))
+    alone = from_rest(server.url, schema=SCHEMA, classes=("yes", "no"))
+    assert alone.probabilities(rows(30))[0].tolist() == pytest.approx([0.75, 0.25])

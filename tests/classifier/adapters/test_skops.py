@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
@@ -57,3 +59,14 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "model.skops").write_bytes(pickle.dumps(LogisticRegression()))
     with pytest.raises(ModelError, match=r"is no skops file: .*; write it with skops.io.dump; pickles are not read"):
         from_skops(tmp_path / "model.skops", schema=SCHEMA, classes=("a", "b"))
+
+
+def test_an_array_that_is_a_pickle_is_refused(tmp_path: Path, table: pd.DataFrame) -> None:
+    io.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(table, table["income"] > 50), tmp_path / "whole.skops")
+    pickled = BytesIO()
+    np.save(pickled, np.array([{}], dtype=object), allow_pickle=True)
+    with ZipFile(tmp_path / "whole.skops") as whole, ZipFile(tmp_path / "model.skops", "w") as changed:
+        for name in whole.namelist():
+            changed.writestr(name, pickled.getvalue() if name.endswith(".npy") else whole.read(name))
+    with pytest.raises(ModelError, match=r"model.skops cannot be loaded: .*; write it with skops.io.dump"):
+        from_skops(tmp_path / "model.skops", schema=SCHEMA, classes=("False", "True"))

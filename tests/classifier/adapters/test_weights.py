@@ -53,3 +53,26 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         load_weights(nn.Linear(3, 2), tmp_path / "cut.safetensors")
     with pytest.raises(ModelError, match="there is no file"):
         load_weights(nn.Linear(3, 2), tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("name", ["empty.pt", "empty.safetensors"])
+def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ModelError, match=r"holds no weights that can be read: \w+"):
+        load_weights(nn.Linear(3, 2), tmp_path / name)
+
+
+def test_complex_weights_are_refused_where_real_ones_belong(tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(2, 3) + 1j, "bias": torch.zeros(2)}, tmp_path / "weights.pt")
+    with pytest.raises(ModelError, match="has complex numbers in 'weight', required are real ones"):
+        load_weights(nn.Linear(3, 2), tmp_path / "weights.pt")
+    loaded = load_weights(nn.Linear(3, 2, dtype=torch.complex64), tmp_path / "weights.pt")
+    assert torch.equal(loaded.weight, torch.ones(2, 3) + 1j)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_program_of_torchscript_is_refused_without_advice_to_run_it(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.script(nn.Linear(3, 2)), tmp_path / "weights.pt")
+    with pytest.raises(ModelError, match=r"is a program of TorchScript, required are weights alone; write the weights") as raised:
+        load_weights(nn.Linear(3, 2), tmp_path / "weights.pt")
+    assert "weights_only" not in str(raised.value)

@@ -106,18 +106,21 @@ def test_a_saved_one_answers_alike(trained: tuple[Dataset, Classifier], tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_it_reaches_a_logistic_regression_on_ngrams(seed: int):
+def test_it_reads_chinese_reviews_as_well_as_a_logistic_regression_on_ngrams():
+    """Means over three splits, the recipe of the documentation; the regression sees the same characters of the same rows."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     data = Dataset.builtin("reviews-zh")
-    splits = data.split(seed=seed)
-    recipe = Recipe("transformer_text", epochs=8, learning_rate=1e-3, batch_size=32, patience=3, seed=seed)
-    classifier = train(splits, recipe, progress=False)
-    found = (classifier.predict(splits.test.inputs) == splits.test.labels).float().mean().item()
-    vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True)
-    written = [data.schema.decode(part.inputs)["text"] for part in (splits.train, splits.test)]
-    reference = LogisticRegression(C=5, max_iter=1000).fit(vectorizer.fit_transform(written[0]), splits.train.labels)
-    assert found >= reference.score(vectorizer.transform(written[1]), splits.test.labels) - 0.02
-    assert found >= 0.77
+    found, reference = [], []
+    for seed in range(3):
+        splits = data.split(seed=seed)
+        recipe = Recipe("transformer_text", epochs=8, learning_rate=1e-3, batch_size=32, patience=3, seed=seed)
+        classifier = train(splits, recipe, progress=False)
+        found.append((classifier.predict(splits.test.inputs) == splits.test.labels).float().mean().item())
+        vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2, sublinear_tf=True)
+        written = [data.schema.decode(part.inputs)["text"] for part in (splits.train, splits.test)]
+        regression = LogisticRegression(C=5, max_iter=1000).fit(vectorizer.fit_transform(written[0]), splits.train.labels)
+        reference.append(regression.score(vectorizer.transform(written[1]), splits.test.labels))
+    assert sum(found) / 3 >= 0.81, found
+    assert sum(found) / 3 >= sum(reference) / 3 - 0.01, (found, reference)

@@ -249,6 +249,14 @@ def test_graphs_without_labels_of_nodes_are_read_by_their_edges_alone(tmp_path: 
     [
         ({"A": "1, 3\n"}, "joins nodes of different graphs"),
         ({"A": "1, 9\n"}, "joins the node 9, and there are 5"),
+        ({"A": "0, 2\n"}, "joins the node 0, and there are 5"),
+        ({"A": "1, 2\n1.6, 2\n"}, r"TWO_A\.txt must hold whole numbers, got 1\.6, 2 in line 2"),
+        ({"A": "1\n2\n"}, r"TWO_A\.txt must hold as many numbers in each line, 2, got 1 in line 1"),
+        ({"graph_indicator": "1\n1\n2.5\n2\n2\n"}, r"TWO_graph_indicator\.txt must hold whole numbers, got 2\.5 in line 3"),
+        ({"graph_labels": "nan\n1\n"}, r"TWO_graph_labels\.txt must hold whole numbers, got nan in line 1"),
+        ({"graph_labels": "1, 2\n1, 3\n"}, r"TWO_graph_labels\.txt must hold as many numbers in each line, 1, got 2"),
+        ({"node_labels": "0\n\n0.4\n0\n0\n1\n"}, r"TWO_node_labels\.txt must hold whole numbers, got 0\.4 in line 3"),
+        ({"node_attributes": "0.5, 1\n0.25\n"}, r"TWO_node_attributes\.txt must hold as many numbers in each line, 2, got 1 in line 2"),
         ({"graph_indicator": "1\n2\n1\n2\n2\n"}, r"must number the 2 graphs .* from 1, in their order"),
         ({"graph_labels": None}, r"has no file TWO_graph_labels\.txt"),
         ({"node_labels": "0\n1\n"}, r"has 5 nodes, but 2 values of 'node label'"),
@@ -297,8 +305,16 @@ def test_nodes_of_json_lines_may_have_numbers_or_names(tmp_path: Path) -> None:
         ({"nodes": ["C"], "label": "yes"}, r"line 3 of two\.jsonl has no 'edges'; a line is"),
         ({"nodes": ["C"], "edges": [[0, 1]], "label": "no"}, r"line 3 of two\.jsonl: an edge names the node 1, and there are 1"),
         ({"nodes": [], "edges": [], "label": "no"}, r"line 3 of two\.jsonl: a graph needs at least one node"),
-        ({"nodes": ["C", "C"], "edges": [0, 1], "label": "no"}, r"line 3 of two\.jsonl: the edges of a graph must be"),
-        ([1, 2], r"line 3 of two\.jsonl is no graph"),
+        ({"nodes": ["C", "C"], "edges": [0, 1], "label": "no"}, r"line 3 of two\.jsonl: edge 0 must be two whole numbers, got '0'"),
+        ([1, 2], r"two\.jsonl holds a list in line 3, required is an object"),
+        ({"nodes": [[1, 2.5], [1]], "edges": [], "label": "no"}, r"line 3 of two\.jsonl: node 1 has x1, required are x1, x2"),
+        ({"nodes": [{"el": "C", "q": 1}, {"el": "O"}], "edges": [], "label": "no"}, "node 1 has el, required are el, q .*write null"),
+        ({"nodes": ["C", ["O"]], "edges": [], "label": "no"}, "line 3 of two.jsonl: node 1 has x1, required are node label"),
+        ({"nodes": [{"el": {"a": 1}}], "edges": [], "label": "no"}, "el of node 0 is .* required is one value"),
+        ({"nodes": "CO", "edges": [], "label": "no"}, "line 3 of two.jsonl: the nodes must be a list, got 'CO'"),
+        ({"nodes": ["C"], "edges": [[0, 0], [0.5, 0]], "label": "no"}, r"edge 1 must be two whole numbers, got '\[0.5, 0\]'"),
+        ({"nodes": ["C"], "edges": [[0, 2**70]], "label": "no"}, "names a node beyond all numbers"),
+        ({"nodes": ["\ud800"], "edges": [], "label": "no"}, "half a character in line 3"),
         ({"nodes": [[1.0]], "edges": [], "label": "no"}, r"the graph in row 2 have the features x1, required are node label"),
     ],
 )
@@ -319,6 +335,138 @@ def test_objects_of_pytorch_geometric_are_taken_from_memory() -> None:
     assert joined(found.frame()["graph"][0]) == {(0, 1)}
     bare = SimpleNamespace(x=None, num_nodes=2, edge_index=torch.tensor([[0], [1]]), edge_attr=torch.ones(1, 1), y=torch.tensor(1))
     assert graphs_frame([bare])["graph"][0].unused == ("edge attributes",)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"y": torch.tensor([0, 1])}, "object 1: y holds 2 numbers, required is one label"),
+        ({"edge_index": None}, r"object 1: there is no edge_index; .*torch\.empty\(2, 0"),
+        ({"edge_index": torch.tensor([[0.0], [1.0]])}, "object 1: edge_index must hold whole numbers"),
+        ({"edge_index": torch.tensor([[0], [9]])}, "object 1: an edge names the node 9, and there are 3"),
+        ({"x": torch.ones(4, 2)}, r"object 1: x must hold the numbers of 3 nodes, \(3, columns\), got \(4, 2\)"),
+        ({"num_nodes": None}, "object 1: the number of its nodes is not known"),
+    ],
+)
+def test_an_object_that_is_no_graph_is_refused_with_its_position(changed: dict[str, Any], message: str) -> None:
+    fine = {"x": torch.ones(3, 2), "num_nodes": 3, "edge_index": torch.tensor([[0, 1], [1, 2]]), "y": torch.tensor(1)}
+    with pytest.raises(DataError, match=message):
+        graphs_frame([SimpleNamespace(**fine), SimpleNamespace(**{**fine, **changed})])
+
+
+def test_a_missing_label_and_half_precision_are_taken() -> None:
+    edges = torch.zeros(2, 0, dtype=torch.int64)
+    given = [
+        SimpleNamespace(x=torch.tensor([[0.5]], dtype=torch.bfloat16), num_nodes=1, edge_index=edges, y=y) for y in (None, torch.ones(1))
+    ]
+    found = graphs_frame(given)
+    assert found["graph"][0].nodes["x1"].tolist() == [0.5]
+    assert found["label"].isna().tolist() == [True, False]
+
+
+def test_a_null_is_a_missing_value_of_a_node(tmp_path: Path) -> None:
+    records = [{"nodes": [{"el": "C", "q": 1.5}, {"el": "O", "q": None}], "edges": [[0, 1]], "label": c} for c in "ab"]
+    records[0]["nodes"][0]["q"] = 2.5  # type: ignore[index]
+    data = Dataset.read(lines(tmp_path / "n.jsonl", records), target="label", modality="graph")
+    assert data.cleaning is not None
+    assert data.cleaning.missing == {"q": 2}
+
+
+def test_several_labels_of_a_node_are_as_many_features(tmp_path: Path) -> None:
+    data = Dataset.read(folder(tmp_path, node_labels="0, 4\n2, 4\n0, 5\n0, 5\n1, 7\n"), target="label", modality="graph")
+    assert data.schema.names[:2] == ("node label 1", "node label 2")
+    assert data.schema["node label 2"].categories == ("4", "5", "7")
+
+
+def test_a_folder_without_edges_is_read(tmp_path: Path) -> None:
+    data = Dataset.read(folder(tmp_path, A=""), target="label", modality="graph")
+    assert [len(graph.edges) for graph in data.frame()["graph"]] == [0, 0]
+
+
+def test_a_line_of_brackets_is_refused_and_a_separator_within_a_line_ends_none(tmp_path: Path) -> None:
+    path = tmp_path / "g.jsonl"
+    path.write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"g\.jsonl is nested too deeply in line 1"):
+        Dataset.read(path, target="label", modality="graph")
+    path.write_text("\n".join(json.dumps({"nodes": ["C\u2028x", "O"], "edges": [], "label": c}, ensure_ascii=False) for c in "ab"))
+    assert Dataset.read(path, target="label", modality="graph").schema["node label"].categories == ("C\u2028x", "O")
+
+
+def test_a_value_that_cannot_be_is_named_by_graph_and_node(tmp_path: Path) -> None:
+    records = [{"nodes": [[1.0], [2.0 if c == "a" else float("inf")]], "edges": [], "label": c} for c in "ab"]
+    with pytest.raises(DataError, match="the non-finite value inf in graph 1, node 2; correct it"):
+        Dataset.read(lines(tmp_path / "n.jsonl", records), target="label", modality="graph")
+
+
+def test_what_is_stated_of_graphs_and_cannot_be_is_refused(tmp_path: Path) -> None:
+    path = lines(tmp_path / "two.jsonl", LINES)
+    with pytest.raises(ConfigurationError, match=r"the size of a graph is \[nodes\] in whole numbers, got \[2\.5\]"):
+        Dataset.read(path, target="label", drop=("source",), modality="graph", size=(2.5,))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="'graph' is a column and no feature of its inputs; state it of 'node label'"):
+        Dataset.read(path, target="label", drop=("source",), modality="graph", features={"graph": {"fill": "x"}})
+
+
+LISTS = {
+    "edges": "graph,source,target,bond\nm1,C1,O1,double\nm2,b,a,single\nm1,O1,H 1,single\nm1.0,x,x,single\n",
+    "graphs": "graph,label,source\nm2,no,lab\nm1,yes,field\nm1.0,yes,lab\n",
+    "nodes": "graph,node,charge,el\nm1,C1,0.5,C\nm2,a,1,C\nm1,O1,-1,O\nm1,H 1 ,0,H\nm2,b,2,O\nm1.0,x,3,O\nm2,alone,0,H\n",
+}
+
+
+def lists(path: Path, **changed: str | None) -> Path:
+    for part, text in {**LISTS, **changed}.items():
+        if text is not None:
+            (path / f"{part}.csv").write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_folder_of_edge_lists_is_read(tmp_path: Path) -> None:
+    data = Dataset.read(lists(tmp_path), target="label", drop=("source",), modality="graph", event="yes")
+    assert data.schema.names == ("charge", "el", "(observed)")
+    second, first, third = data.frame()["graph"]
+    assert first.nodes["el"].tolist() == ["C", "O", "H"]
+    assert joined(first) == {(0, 1), (1, 2)}
+    assert second.nodes["charge"].tolist() == [1, 2, 0]
+    assert joined(second) == {(0, 1)}
+    assert len(third.nodes) == 1
+    assert data.labels.tolist() == [0, 1, 1]
+    assert data.attributes["source"].tolist() == ["lab", "field", "lab"]
+    assert data.cleaning is not None
+    assert "values 'bond' of edges are not used" in data.cleaning.notes
+    digest = data.source["sha256"]
+    lists(tmp_path, nodes=LISTS["nodes"].replace("0.5", "0.75"))
+    assert Dataset.read(tmp_path, target="label", drop=("source",), modality="graph").source["sha256"] != digest
+
+
+def test_without_a_table_of_nodes_they_are_those_that_an_edge_names(tmp_path: Path) -> None:
+    data = Dataset.read(lists(tmp_path, nodes=None), target="label", drop=("source",), modality="graph")
+    assert data.schema.names == ("(observed)",)
+    second, first, third = data.frame()["graph"]
+    assert [len(graph.nodes) for graph in (first, second, third)] == [3, 2, 1]
+    assert joined(first) == {(0, 1), (1, 2)}
+    assert joined(second) == {(0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"graphs": None}, r"there is no file .*graphs\.csv"),
+        ({"edges": None}, r"there is no file .*edges\.csv"),
+        ({"edges": LISTS["edges"].replace("source,target", "from,target")}, r"edges\.csv has no column 'source'"),
+        ({"edges": LISTS["edges"].replace("bond", "source")}, r"edges\.csv has two columns 'source'"),
+        ({"edges": LISTS["edges"] + "m9,a,b,single\n"}, "the graph and node 'm9' and 'a' of edges.csv are not in nodes.csv"),
+        ({"edges": LISTS["edges"] + "m9,a,b,single\n", "nodes": None}, "the graph 'm9' of edges.csv is not in graphs.csv"),
+        ({"edges": LISTS["edges"] + "m2,a,c,single\n"}, "the graph and node 'm2' and 'c' of edges.csv are not in nodes.csv"),
+        ({"edges": LISTS["edges"] + "m2, ,a,single\n"}, "column 'source' of edges.csv lacks a value in row 4"),
+        ({"graphs": LISTS["graphs"] + "m2,no,lab\n"}, "graphs.csv has graph 'm2' a second time in row 3"),
+        ({"graphs": LISTS["graphs"] + "m3,no,lab\n"}, "the graph 'm3' of graphs.csv has no nodes"),
+        ({"nodes": LISTS["nodes"] + "m2,a ,0,H\n"}, "nodes.csv has graph 'm2', node 'a' a second time in row 7"),
+        ({"nodes": LISTS["nodes"] + "m7,a,0,H\n"}, "the graph 'm7' of nodes.csv is not in graphs.csv"),
+    ],
+)
+def test_edge_lists_that_do_not_belong_together_are_refused(tmp_path: Path, changed: dict[str, str | None], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Dataset.read(lists(tmp_path, **changed), target="label", drop=("source",), modality="graph")
 
 
 def test_what_does_not_fit_the_schema_is_refused() -> None:
@@ -347,3 +495,11 @@ def test_mutag_is_read_whole(mutag: Path) -> None:
     found = data.frame()["graph"]
     assert sum(len(graph.nodes) for graph in found) == 3371
     assert 2 * sum(len(graph.edges) for graph in found) == 7442
+
+
+def test_large_inputs_lie_on_disk(modality: Graphs, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = rows(modality, 0)
+    monkeypatch.setattr("classifier.storage.IN_MEMORY", 16)
+    x = rows(modality, 0)
+    assert x.untyped_storage().filename
+    assert x.equal(expected)

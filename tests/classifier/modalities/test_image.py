@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from PIL import PngImagePlugin
 
 from classifier import Dataset, Feature, Schema
-from classifier.errors import ConfigurationError, DataError
+from classifier.errors import ConfigurationError, DataError, StorageError
 from classifier.modalities.image import MOST_PLAYERS, Image
 from classifier.schema import Relation
 from classifier.seeds import Seed
@@ -164,6 +164,8 @@ def test_a_folder_gives_a_class_for_each_of_its_folders(tmp_path: Path) -> None:
     for name, image in drawn.items():
         save(image, tmp_path / name)
     (tmp_path / "cat" / "notes.txt").write_text("no image")
+    (tmp_path / "cat" / "folder.png").mkdir()
+    (tmp_path / ".hidden").mkdir()
     dataset = Dataset.read(tmp_path, target="label", modality="image")
     assert (dataset.classes, dataset.schema.shape, dataset.schema.features[0]) == (("cat", "dog"), (1, 6, 4), channels("gray")[0])
     assert dataset.labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -267,7 +269,8 @@ BROKEN: dict[str, tuple[tuple[object, object], str]] = {
     "empty": ((OKAY, OKAY[:0]), r"row 1 must be numbers .* got an array \(0, 4\)"),
     "flat": ((OKAY, OKAY[0]), r"row 1 must be numbers .* got an array \(4,\)"),
     "words": ((OKAY, np.full((4, 4), "x")), "row 1 must be numbers"),
-    "channels first": ((OKAY[None].repeat(2, 2).repeat(40, 2),) * 2, "at most 16 are read; put the channels last"),
+    "channels first": ((np.zeros((3, 8, 8)),) * 2, r"row 0 has its channels first, \(3, 8, 8\)"),
+    "many channels": ((np.zeros((5, 5, 17)),) * 2, "at most 16 are read; put the channels last"),
     "not a number": ((OKAY / 1.0, np.full((4, 4), np.nan)), "row 1 has values that are not finite"),
     "two and three channels": ((np.ones((4, 4, 2)), np.zeros((4, 4, 3))), "has 3 channels, required are 2"),
     "bytes and fractions": ((OKAY, OKAY / 255), "different types, float64 and uint8"),
@@ -300,8 +303,10 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: str, monkeypatch: pytes
     else:
         monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 64 * 63)
         (tmp_path / "cat" / "fine.png").unlink()
-    with pytest.raises(DataError, match=r"the image dog/rex\.png is damaged, or neither PNG nor JPEG"):
+        (tmp_path / "cat").rmdir()
+    with pytest.raises(DataError, match=r"the image dog/rex\.png is damaged, or neither PNG nor JPEG") as caught:
         Dataset.read(tmp_path, target="label", modality="image")
+    assert "BytesIO" not in str(caught.value)
 
 
 def test_transparency_is_laid_on_white_and_orientation_is_kept(tmp_path: Path) -> None:
@@ -312,8 +317,8 @@ def test_transparency_is_laid_on_white_and_orientation_is_kept(tmp_path: Path) -
     palette = Pillow.fromarray(np.full((2, 2, 3), 9, dtype=np.uint8)).quantize(4)
     palette.save(tmp_path / "b" / "palette.png", pnginfo=PngImagePlugin.PngInfo())
     frame, _ = Image.read(tmp_path)
-    assert frame["image"][0].tolist() == [[[10, 20, 30], [255, 255, 255]], [[255, 255, 255], [255, 255, 255]]]
-    assert frame["image"][1].tolist() == [[[9, 9, 9]] * 2] * 2
+    assert frame["image"][0].pixels().tolist() == [[[10, 20, 30], [255, 255, 255]], [[255, 255, 255], [255, 255, 255]]]
+    assert frame["image"][1].pixels().tolist() == [[[9, 9, 9]] * 2] * 2
     turned = Pillow.fromarray(np.zeros((2, 6), dtype=np.uint8))
     exif = turned.getexif()
     exif[274] = 6  # the camera was held upright
@@ -324,7 +329,7 @@ def test_transparency_is_laid_on_white_and_orientation_is_kept(tmp_path: Path) -
 def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
     deep = np.array([[0, 1], [40_000, 65_535]], dtype=np.uint16)
     save(deep, tmp_path / "a" / "deep.png")
-    assert np.array_equal(Image.read(tmp_path)[0]["image"][0], deep)
+    assert np.array_equal(Image.read(tmp_path)[0]["image"][0].pixels(), deep)
 
 
 def test_an_archive_of_pickles_is_refused(tmp_path: Path) -> None:
@@ -363,6 +368,18 @@ def test_what_holds_no_images_says_what_would(tmp_path: Path) -> None:
         (lambda: Image(Schema("image", (Feature("c", "categorical", categories=("a", "b")),), size=(4, 4))), "must hold numbers"),
         (lambda: Dataset.from_frame(frame_of(OKAY, OKAY), target="label", modality="image", size=(4,)), r"is \[height, width\], got \[4\]"),
         (
+            lambda: Dataset.from_frame(frame_of(OKAY, OKAY), target="label", modality="image", size=(4.5, 4)),  # type: ignore[arg-type]
+            r"is \[height, width\] in whole numbers, got \[4\.5, 4\]",
+        ),
+        (
+            lambda: Dataset.from_frame(frame_of(OKAY, OKAY), target="label", modality="image", features={"gray": {"hihg": 16}}),
+            "feature 'gray' has no field 'hihg'; did you mean 'high'",
+        ),
+        (
+            lambda: Dataset.from_frame(frame_of(OKAY, OKAY), target="label", modality="image", features={"image": {"high": 16}}),
+            "'image' is a column and no feature of its inputs; state it of 'gray'",
+        ),
+        (
             lambda: Dataset.from_frame(
                 frame_of(OKAY, OKAY), target="label", modality="image", relations=[Relation({"gray": 1.0}, "<=", 1.0)]
             ),
@@ -375,8 +392,131 @@ def test_what_holds_no_images_says_what_would(tmp_path: Path) -> None:
             "'sex' cannot be an input of a classifier of images",
         ),
     ],
-    ids=["size", "no channel", "category", "one number", "relation", "protected input"],
+    ids=["size", "no channel", "category", "one number", "half a number", "field", "column", "relation", "protected input"],
 )
 def test_what_images_cannot_be_is_refused(make: object, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         make()  # type: ignore[operator]
+
+
+LEVELS = Image(Schema("image", channels("gray"), size=(4, 4)))
+FRACTIONS = Image(Schema("image", (Feature("gray", "continuous", low=0.0, high=1.0),), size=(4, 4)))
+SCALES: dict[str, tuple[Image, np.ndarray, str]] = {
+    "sixteen bits": (LEVELS, np.full((4, 4), 60_000, dtype=np.uint16), "row 1 has the value 60000 in gray, required are 0 to 255"),
+    "below": (LEVELS, np.full((4, 4), -1), "row 1 has the value -1 in gray, required are 0 to 255"),
+    "one level too many": (Image(SCHEMAS["17 levels"]), np.full((8, 8), 17, dtype=np.uint8), "the value 17 in gray, required are 0 to 16"),
+    "black and white from 0 to 1": (LEVELS, np.eye(4), "row 1 holds nothing above 1, as float64, required are whole levels up to 255"),
+    "yes and no": (LEVELS, np.eye(4, dtype=bool), "row 1 holds nothing above 1, as bool"),
+    "levels for fractions": (FRACTIONS, np.full((4, 4), 200.0), "row 1 has the value 200 in gray, required are 0 to 1"),
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_an_image_on_another_scale_is_refused_with_its_row_and_value(name: str) -> None:
+    modality, image, message = SCALES[name]
+    frame = pd.DataFrame({"image": pd.Series([np.zeros_like(image), image], dtype=object)})
+    with pytest.raises(DataError, match=message):
+        modality.encode(frame)
+
+
+def test_a_fraction_somewhat_beyond_the_bounds_and_a_dark_image_of_levels_are_taken() -> None:
+    (x,) = FRACTIONS.encode(pd.DataFrame({"image": [np.full((4, 4), 1.3)]}))
+    assert x.max() == pytest.approx(1.3)
+    (x,) = LEVELS.encode(pd.DataFrame({"image": [np.eye(4, dtype=np.uint8)]}))
+    assert x.max() == pytest.approx(1 / 255)
+    assert LEVELS.encode(pd.DataFrame({"image": [np.zeros((4, 4))]})).max() == 0
+
+
+ARCHIVES: dict[str, tuple[dict[str, np.ndarray], str]] = {
+    "channels first": (
+        {"images": np.zeros((2, 3, 16, 16))},
+        r"'images' of set\.npz has its channels first.*save np\.moveaxis\(images, 1, -1\)",
+    ),
+    "two images": ({"images": np.zeros((2, 4, 4)), "x": np.ones((2, 4, 4))}, "the arrays 'images' and 'x', required is one"),
+    "two labels": ({"x": np.zeros((2, 4, 4)), "labels": np.arange(2), "y": np.arange(2)}, "the arrays 'labels' and 'y', required is one"),
+    "labels of others": ({"x": np.zeros((2, 4, 4)), "labels": np.arange(3)}, r"the labels of set\.npz must be \(2,\).* got \(3,\)"),
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_an_archive_that_could_be_read_in_two_ways_is_refused(tmp_path: Path, name: str) -> None:
+    arrays, message = ARCHIVES[name]
+    np.savez(tmp_path / "set.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=message):
+        Image.read(tmp_path / "set.npz")
+
+
+def test_a_damaged_archive_and_a_single_array_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
+    np.savez_compressed(path, images=Seed(0).numpy().integers(0, 256, (20, 8, 8), dtype=np.uint8), labels=np.arange(20))
+    content = bytearray(path.read_bytes())
+    content[100:140] = bytes(40)
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"set\.npz is not an \.npz file of plain arrays"):
+        Image.read(path)
+    with path.open("wb") as file:
+        np.save(file, np.zeros((2, 4, 4)))
+    with pytest.raises(DataError, match=r"set\.npz is not an \.npz file of plain arrays"):
+        Image.read(path)
+
+
+def test_images_that_would_be_lost_are_refused(tmp_path: Path) -> None:
+    image = np.zeros((2, 2), dtype=np.uint8)
+    for label in ("cat", "dog"):
+        save(image, tmp_path / label / "0.png")
+    save(image, tmp_path / "fox" / "0.bmp")
+    with pytest.raises(DataError, match=r"the folder fox of .* has no PNG or JPEG file, but 0\.bmp"):
+        Image.read(tmp_path)
+    save(image, tmp_path / "fox" / "more" / "0.png")
+    with pytest.raises(DataError, match=r"fox/more/0\.png lies in a folder within the folder of a class"):
+        Image.read(tmp_path)
+    save(image, tmp_path / "loose.png")
+    with pytest.raises(DataError, match=r"has images beside the folders of its classes, such as loose\.png"):
+        Image.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("", "row 2 of scans.csv names no image in column 'scan'; leave the row out"),
+        ("a.gif", "row 2 of scans.csv names 'a.gif', required is a PNG or JPEG file"),
+        ("a.png ", None),
+    ],
+)
+def test_one_bad_path_among_many_is_named_with_its_row(tmp_path: Path, cell: str, message: str | None) -> None:
+    save(np.zeros((2, 2), dtype=np.uint8), tmp_path / "a.png")
+    (tmp_path / "scans.csv").write_text(f"scan,finding\na.png,no\na.png,yes\n{cell},yes\n")
+    if message is None:
+        assert len(Image.read(tmp_path / "scans.csv")[0]) == 3
+        return
+    with pytest.raises(DataError, match=message):
+        Image.read(tmp_path / "scans.csv")
+
+
+def test_the_pixels_of_a_file_are_decoded_when_they_are_asked_for_and_must_be_those_that_were_read(tmp_path: Path) -> None:
+    save(np.full((2, 2), 7, dtype=np.uint8), tmp_path / "a" / "0.png")
+    (picture,) = Image.read(tmp_path)[0]["image"]
+    assert not any(isinstance(value, np.ndarray) for value in vars(picture).values())
+    assert (picture.shape, picture.dtype, picture.pixels().tolist()) == ((2, 2), np.uint8, [[7, 7], [7, 7]])
+    save(np.full((2, 2), 8, dtype=np.uint8), tmp_path / "a" / "0.png")
+    with pytest.raises(DataError, match=r"the image a/0\.png changed while the data were read"):
+        picture.pixels()
+
+
+def test_a_size_that_no_machine_holds_is_refused_with_its_bytes() -> None:
+    frame = frame_of(OKAY, OKAY)
+    with pytest.raises(StorageError, match=r"an input of \(1, 100000, 100000\) takes 40,000,000,000 bytes"):
+        Dataset.from_frame(frame, target="label", modality="image", size=(100_000, 100_000))
+    many = pd.concat([frame] * 1000, ignore_index=True)
+    modality = Image(Schema("image", channels("gray"), size=(16_000, 16_000)))
+    with pytest.raises(StorageError, match=r"2,000 inputs of \(1, 16000, 16000\) take 2,048,000,000,000 bytes, and .* has .* left"):
+        modality.encode(many)
+
+
+def test_large_inputs_lie_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = frame_of(OKAY, OKAY + 1)
+    expected = LEVELS.encode(frame)
+    monkeypatch.setattr("classifier.storage.IN_MEMORY", 16)
+    x = LEVELS.encode(frame)
+    assert x.untyped_storage().filename
+    assert x.equal(expected)

@@ -341,3 +341,106 @@ def test_gunpoint_is_read_whole(gunpoint: Path) -> None:
     assert data.labels.bincount().tolist() == [24, 26]
     first = data.frame()["series"][0]["value"]
     assert first[:3].tolist() == pytest.approx([-0.6478854, -0.64199155, -0.63818632], rel=1e-5)
+
+
+def test_ids_are_tidied_and_long_numbers_among_them_stay_apart() -> None:
+    def gathered(*ids: object) -> int:
+        steps = pd.DataFrame({"id": pd.Series(ids, dtype=object), "t": range(len(ids)), "x": range(len(ids))})
+        return len(series_frame(steps, id="id", time="t"))
+
+    assert gathered("p0", "p0 ", " p0") == 1
+    assert gathered("1", "1.0", " 1") == 1
+    assert gathered("9007199254740993", "9007199254740992") == 2
+    assert gathered("07", "7") == 2
+    assert len(series_frame(pd.DataFrame({"id": [1.0, 1.0, 2.0], "t": [1, 2, 3], "x": 0}), id="id", time="t")) == 2
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2026-01-01T00:00:00.000000002", "2026-01-01T00:00:00.000000001"],
+        ["1700000000000000002", "1700000000000000001"],
+        [1700000000000000002, 1700000000000000001],
+    ],
+    ids=["dates", "text", "numbers"],
+)
+def test_times_a_nanosecond_apart_are_two(times: list[Any]) -> None:
+    steps = pd.DataFrame({"id": ["a", "a"], "t": times, "x": [2, 1]})
+    assert series_frame(steps, id="id", time="t")["series"][0]["x"].tolist() == [1, 2]
+
+
+def test_a_value_written_in_two_ways_does_not_change_within_a_series() -> None:
+    steps = pd.DataFrame({"id": ["a", "a"], "t": [1, 2], "x": [1, 2], "died": ["yes", "yes "]})
+    assert len(series_frame(steps, id="id", time="t", constant=("died",))) == 1
+
+
+@pytest.mark.parametrize("lengths", [[np.nan, 2.0], ["1", "2"], [1.5, 2.0], [0, 2], [1, 9], [1]])
+def test_lengths_that_are_no_numbers_of_steps_are_refused(tmp_path: Path, lengths: list[Any]) -> None:
+    np.savez(tmp_path / "data.npz", x=np.ones((2, 3)), lengths=lengths, y=["a", "b"])
+    with pytest.raises(DataError, match=r"'lengths' of data\.npz must hold a whole number of steps from 1 to 3"):
+        Dataset.read(tmp_path / "data.npz", target="label", modality="sequence")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.ones((2, 3)), "series": np.ones((2, 3))}, "the arrays 'series' and 'x', required is one"),
+        ({"x": np.ones((2, 3)), "y": [0, 1], "labels": [1, 0]}, "the arrays 'labels' and 'y', required is one"),
+        ({"x": np.ones((2, 3)), "y": [0, 1, 1]}, r"the labels of data\.npz must be \(2,\)"),
+    ],
+)
+def test_arrays_that_could_be_read_in_two_ways_are_refused(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        Dataset.read(tmp_path / "data.npz", target="label", modality="sequence")
+
+
+def test_a_damaged_file_of_arrays_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.npz"
+    np.savez_compressed(path, x=Seed(0).numpy().normal(size=(20, 8)), y=np.arange(20))
+    content = bytearray(path.read_bytes())
+    content[100:140] = bytes(40)
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"data\.npz is not an \.npz file of plain arrays"):
+        Dataset.read(path, target="label", modality="sequence")
+
+
+@pytest.mark.parametrize(
+    ("cells", "stated", "message"),
+    [
+        (
+            [[1.0, None, 2.0]],
+            {"value": {"fill": "interpolat"}},
+            "must be a number or 'interpolate', got 'interpolat'; did you mean 'interpolate'",
+        ),
+        ([["p", None, "q"]], {"value": {"fill": "interpolate"}}, "fills gaps with 'interpolate', which is none of its categories"),
+        ([["p", None, "q"]], {}, r"'value' lacks 2 of 6 values, .*fill = \"p\" \} \}, or another category"),
+        ([[1.0, np.inf]], {}, "the non-finite value inf in series 0, step 2"),
+        ([[1.0, 2.0]], {"series": {"fill": 0}}, "'series' is a column and no feature of its inputs; state it of 'value'"),
+    ],
+)
+def test_a_gap_and_its_fill_are_spoken_of_as_series_and_steps(cells: list[Any], stated: dict[str, dict[str, Any]], message: str) -> None:
+    tables = [pd.DataFrame({"value": pd.Series(cell)}) for cell in cells * 2]
+    frame = pd.DataFrame({"series": pd.Series(tables, dtype=object), "label": ["a", "b"]})
+    with pytest.raises(AssayError, match=message):
+        Dataset.from_frame(frame, target="label", modality="sequence", features=stated)
+
+
+def test_a_gap_in_a_category_takes_the_stated_one() -> None:
+    tables = [pd.DataFrame({"value": pd.Series(["p", None, "q"])})] * 2
+    frame = pd.DataFrame({"series": pd.Series(tables, dtype=object), "label": ["a", "b"]})
+    data = Dataset.from_frame(frame, target="label", modality="sequence", features={"value": {"fill": "q"}})
+    assert data.frame()["series"][0]["value"].tolist() == ["p", "q", "q"]
+
+
+def test_a_separator_within_a_line_ends_none(tmp_path: Path) -> None:
+    text = TS.format(missing="false", gap="").replace("# Made by hand", "# Made\u2028by hand").replace(",30:up", ",30:u\u2028p")
+    assert Dataset.read(written(tmp_path, "two.ts", text), target="label", modality="sequence").classes == ("down", "up", "u\u2028p")
+
+
+def test_large_inputs_lie_on_disk(modality: Series, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = rows(modality, 0)
+    monkeypatch.setattr("classifier.storage.IN_MEMORY", 16)
+    x = rows(modality, 0)
+    assert x.untyped_storage().filename
+    assert x.equal(expected)

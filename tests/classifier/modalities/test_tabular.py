@@ -157,6 +157,8 @@ BROKEN = {
     "half a category": ("purpose", [0.5, 0.5, 0.0, 0.0]),
     "a negative category": ("purpose", [1.0, -0.5, 0.0, 0.0]),
     "half a flag": ("flag", [0.5]),
+    "two flags": ("flag", [2.0]),
+    "a flag less": ("flag", [-1.0]),
     "half a yes": ("married", [0.5]),
     "half a mark": ("amount", [(1000.5 - 250) / 18_174]),
     "not a number": ("rate", [float("nan")]),

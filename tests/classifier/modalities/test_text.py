@@ -60,6 +60,8 @@ def test_every_format_gives_the_same_texts(tmp_path: Path, ending: str, data: Da
         ('{"text": "a"}\nnonsense\n', "line 2"),
         ('{"text": "a"}\n\n["b"]\n', "list in line 3"),
         ("", "no rows"),
+        ('{"text": "a"}\n' + "[" * 100_000, "nested too deeply in line 2"),
+        ('{"text": "a"}\n{"text": "b", "label": "\\ud800"}', r"half a character in line 2, \\ud800"),
     ],
 )
 def test_a_damaged_line_is_named_by_its_number(tmp_path: Path, content: str, said: str):
@@ -153,3 +155,40 @@ def test_a_schema_that_is_no_schema_of_texts_is_refused():
 def test_a_text_has_no_gradients_and_says_why(data: Dataset):
     classifier = Classifier.wrap(lambda x: torch.full((len(x), 2), 0.5), schema=data.schema, classes=data.classes)
     assert not classifier.differentiable
+
+
+def test_both_halves_of_a_character_are_one(tmp_path: Path):
+    (tmp_path / "texts.jsonl").write_text('{"text": "\\ud83d\\ude00 a", "label": "x"}\n{"text": "a", "label": "y"}\n')
+    data = Dataset.read(tmp_path / "texts.jsonl", target="label", modality="text")
+    assert len(data) == 2
+
+
+def test_a_text_of_no_width_is_missing_and_takes_the_fill():
+    frame = pd.DataFrame({"review": ["a b", "\u200b \u2060", "a"], "label": ["x", "y", "x"]})
+    with pytest.raises(DataError, match="no text in row 1"):
+        Dataset.from_frame(frame, target="label", modality="text")
+    data = Dataset.from_frame(frame, target="label", modality="text", features={"text": {"fill": "nothing written"}})
+    assert data.cleaning is not None
+    assert data.cleaning.missing == {"text": 1}
+
+
+@pytest.mark.parametrize(
+    ("features", "size", "message"),
+    [
+        ({"text": {"fill": ""}}, (), "the fill of 'text' has no token, got ''"),
+        ({"text": {"fil": "x"}}, (), "feature 'text' has no field 'fil'; did you mean 'fill'"),
+        ({"review": {"fill": "x"}}, (), "'review' is a column and no feature of its inputs; state it of 'text'"),
+        ({}, (2.5,), r"the size of a text is \[tokens\] in whole numbers, got \[2\.5\]"),
+    ],
+)
+def test_what_is_stated_of_texts_and_cannot_be_is_refused(features: dict[str, dict[str, str]], size: tuple[int, ...], message: str):
+    frame = pd.DataFrame({"review": ["a b", "", "a"], "label": ["x", "y", "x"]})
+    with pytest.raises(ConfigurationError, match=message):
+        Dataset.from_frame(frame, target="label", modality="text", features=features, size=size)
+
+
+def test_large_inputs_lie_on_disk(data: Dataset, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("classifier.storage.IN_MEMORY", 16)
+    x = data.schema.encode(pd.DataFrame({"review": TEXTS}))
+    assert x.untyped_storage().filename
+    assert x.equal(data.inputs)

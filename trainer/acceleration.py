@@ -97,10 +97,9 @@ class Acceleration:
         """The context in which losses are computed."""
         return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
 
-    def backward(self, loss: Tensor, factor: Tensor | float) -> None:
-        """Add the gradients of `factor` times `loss`."""
-        # As the gradient to begin with, the factor costs no operation of its own.
-        torch.autograd.backward(self._scaler.scale(loss), torch.as_tensor(factor, dtype=loss.dtype, device=loss.device))
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of `loss`."""
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it so
 
     def step(self, optimizer: torch.optim.Optimizer, clip_norm: float | None) -> None:
         """One step, with the gradients clipped to a length where that is given."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, log
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,8 @@ from trainer.robust import RobustObjective
 CHECKPOINT_SECONDS = 5.0
 # A mean loss so many times that of fresh weights, or of guessing, does not come back.
 _DIVERGED = 100.0
+# Bytes of inputs that an epoch gathers in its order at once; of more, each step gathers its own.
+_SMALL = 2**26
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Run:
         if max(world.size, recipe.accumulate) > 1 and any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in module.modules()):
             self.notes.append("batch normalisation took the statistics of each process's part of a batch, and of each piece, by themselves")
         self.optimizer = make_optimizer(recipe, module)
+        self.parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         self.acceleration = Acceleration.of(recipe, world.device)
         probes = [rows.inputs[: recipe.batch_size].to(world.device), rows.inputs[:2].to(world.device)]
         self.network = self.acceleration.prepared(world.parallel(module), probes)
@@ -135,14 +138,16 @@ class Run:
         torch.manual_seed(Seed(recipe.seed, ("train", "noise", str(number), str(world.rank))).integer())
         order = torch.randperm(len(x), generator=Seed(recipe.seed, ("train", "order", str(number))).torch()).to(x.device)
         batches = torch.split(order, recipe.batch_size) if self.private is None else self.private.batches(len(x), x.device)
-        totals, sizes = [], []
-        for step, rows in enumerate(batches):
+        totals: list[Tensor] = []
+        sizes: list[Any] = []
+        for step, (some_x, some_y) in enumerate(_gathered(batches, x, y)):
             # The middle of a step: a warm-up does not begin with a step of length 0, nor a schedule end with one.
-            total, size = self._step(rows, x, y, (number - 1 + (step + 0.5) / len(batches)) / recipe.epochs)
+            total, size = self._step(some_x, some_y, (number - 1 + (step + 0.5) / len(batches)) / recipe.epochs)
             totals.append(total)
             sizes.append(size)
         # Looked at once an epoch: to look at every step would make a GPU wait for each.
-        each, size = world.total(torch.stack(totals)).cpu(), torch.stack(sizes).cpu()
+        each = world.total(torch.stack(totals)).cpu()
+        size = (torch.stack(sizes) if isinstance(sizes[0], Tensor) else torch.tensor(sizes)).to(each)
         means = each / size.clamp_min(torch.finfo(size.dtype).tiny)
         if number == 1:
             self.limit = max(self.limit, _DIVERGED * float(means[0]))
@@ -153,32 +158,37 @@ class Run:
         world.agree(self.module)
         return mean
 
-    def _step(self, rows: Tensor, x: Tensor, y: Tensor, progress: float) -> tuple[Tensor, Tensor]:
-        """One step of the optimizer; returns this process's part of the batch's summed loss, and what the whole is divided by."""
+    def _step(self, x: Tensor, y: Tensor, progress: float) -> tuple[Tensor, Tensor | int]:
+        """One step of the optimizer on a batch; returns this process's part of its summed loss, and what the whole is divided by."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, progress)
-        self.optimizer.zero_grad()
+        # What `Optimizer.zero_grad` does, without its records for a profiler.
+        for parameter in self.parameters:
+            parameter.grad = None
         if self.private is not None:
-            loss = self.private.set_gradients(x[rows], y[rows])
+            loss = self.private.set_gradients(x, y)
             self.acceleration.step(self.optimizer, self.recipe.clip_norm)
-            return loss * len(rows), torch.tensor(float(len(rows)), device=x.device)
+            return loss * len(x), len(x)
         objective = self.objective.at(progress)
-        size = objective.size(y[rows])
-        own = self.world.share(rows)
-        # A process with nothing to do in a short last batch takes part in the exchange with a row that counts nothing.
-        share = 1 / size if len(own) else size * 0
-        own = own if len(own) else rows[:1]
-        pieces = torch.split(own, ceil(len(own) / self.recipe.accumulate))
-        loss = torch.zeros((), device=x.device)
-        for index, piece in enumerate(pieces):
+        size = objective.size(y)
+        own_x, own_y = self.world.share(x), self.world.share(y)
+        idle = len(own_x) == 0
+        if idle:
+            # Nothing to do in a short last batch: it takes part in the exchange with a row that counts nothing.
+            own_x, own_y = x[:1], y[:1]
+        length = ceil(len(own_x) / self.recipe.accumulate)
+        pieces = list(zip(torch.split(own_x, length), torch.split(own_y, length), strict=True))
+        losses = []
+        for index, (some_x, some_y) in enumerate(pieces):
             with without_exchange(self.network, skip=index < len(pieces) - 1):
                 with self.acceleration.precision():
-                    total = objective.total(self.network, x[piece], y[piece])
+                    total = objective.total(self.network, some_x, some_y)
                 # The exchange takes the mean over the processes, and the sum is wanted.
-                self.acceleration.backward(total, share * self.world.size)
-            loss += total.detach() * share * size
+                total = total * 0.0 if idle else total
+                self.acceleration.backward(total * (self.world.size / size))
+            losses.append(total.detach())
         self.acceleration.step(self.optimizer, self.recipe.clip_norm)
-        return loss, torch.as_tensor(size, dtype=loss.dtype, device=x.device)
+        return torch.stack(losses).sum() if len(losses) > 1 else losses[0], size
 
     @torch.no_grad()
     def _validate(self, number: int, x: Tensor, y: Tensor) -> float:
@@ -232,3 +242,11 @@ class Run:
                 f"the process {self.world.rank} would go on after epoch {done}, and others after another one",
                 remedy="put the checkpoint on a disk that all processes read, or delete it",
             )
+
+
+def _gathered(batches: Sequence[Tensor], x: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The inputs and labels of each batch of row numbers."""
+    if x.nbytes > _SMALL or not batches:
+        return ((x[rows], y[rows]) for rows in batches)
+    order, sizes = torch.cat(list(batches)), [len(rows) for rows in batches]
+    return zip(torch.split(x[order], sizes), torch.split(y[order], sizes), strict=True)

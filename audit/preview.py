@@ -131,9 +131,8 @@ def _outputs(model: ModelPart, classifier: Classifier) -> str:
         case "rest":
             names = ", ".join(sorted_labels(classifier.classes))
             return f"outputs: {names}, or of two the event {classifier.classes[-1]} alone; if their order is another, state [model] classes"
-        case "onnx" | "exported":
-            names = ", ".join(own or classifier.classes)
-            return f"outputs: {names}, unless the file names them; if their order is another, state [model] classes"
+        case "onnx" if "names_classes" in classifier.card:
+            return f"outputs: {', '.join(own)}, as the file names them"
         case _:
             return (
                 f"outputs: {', '.join(own or classifier.classes)}, as labels are sorted; if their order is another, state [model] classes"

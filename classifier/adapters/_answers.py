@@ -112,6 +112,8 @@ class Ordered(nn.Module):
         self.model = model
         self.order = list(order)
         self.probabilities = probabilities
+        # Among the tensors, so that what is done to the outputs counts for the digest of the classifier.
+        self.register_buffer("outputs", torch.tensor([*order, int(probabilities)]))
 
     def forward(self, x: Tensor) -> Tensor:
         answer = two_sided(self.model(x), probabilities=self.probabilities)

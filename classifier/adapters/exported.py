@@ -15,6 +15,7 @@ from classifier.adapters._endings import ending
 from classifier.adapters._equality import TOLERANCE, sample_inputs
 from classifier.adapters._exported_program import Program
 from classifier.adapters._first_line import first_line
+from classifier.adapters._labels import output_labels
 from classifier.adapters._layout import Axes, Categories, fit_layout
 from classifier.classifier import Classifier
 from classifier.errors import AssayError, IntegrityError, ModelError
@@ -47,7 +48,8 @@ def from_exported(
         schema: What the inputs mean.
         classes: Name of each class; of two, the second is the event.
         output: What the outputs are, where the graph does not tell.
-        output_classes: The class of each output, in the program's order; by default `classes`.
+        output_classes: The class of each output, in the program's order; by default sorted as label encoders do.
+            One output of two classes is that of the second.
         categories: How the program takes categories; see :func:`fit_layout`.
         axes: Where the program has the channels; see :func:`fit_layout`.
 
@@ -72,13 +74,14 @@ def from_exported(
     sample = sample_inputs(schema)
     body, raw = _run(program, layout(sample), name)
     require_outputs(raw, classes, what=name)
-    order = class_order(tuple(output_classes) or tuple(classes), classes, what=name)
+    own = output_labels(output_classes, classes, what=name)
+    order = class_order(own, classes, what=name)
     last = ending(program.nodes, [program.source], program.target)
     probable = meaning(raw, output, ending=last, what=name) == "probabilities"
     if probable and last.makes_probabilities(raw.shape[1]):
         probable = not _leave_out(program, body, last.steps[0].inputs[0], layout(sample), raw)
     module = Ordered(nn.Sequential(layout, body), order, probabilities=probable)
-    return Classifier.wrap(module, schema=schema, classes=list(classes))
+    return Classifier.wrap(module, schema=schema, classes=list(classes), card={"output_order": own})
 
 
 def _leave_out(program: Program, body: nn.Module, before: str, x: Tensor, raw: Tensor) -> bool:

@@ -53,17 +53,9 @@ def from_module(
         # Gradients through a saturated softmax and its logarithm vanish; those of its inputs are the same function's.
         body, probable = open_ended, False
     if probable or order != list(range(len(order))):
-        body = _Outputs(body, order, probabilities=probable)
+        body = Ordered(body, order, probabilities=probable)
     card = {"output_order": tuple(output_classes) or tuple(classes)}
     return Classifier.wrap(body, schema=schema, classes=list(classes), card=card)
-
-
-class _Outputs(Ordered):
-    """As its base, with what it does to the outputs among its tensors, so that the digest of the classifier covers it."""
-
-    def __init__(self, model: nn.Module, order: Sequence[int], *, probabilities: bool) -> None:
-        super().__init__(model, order, probabilities=probabilities)
-        self.register_buffer("outputs", torch.tensor([*order, int(probabilities)]))
 
 
 def _probable(body: nn.Module, raw: Tensor, stated: str | None) -> bool:

@@ -13,12 +13,13 @@ from classifier.adapters._answers import FixedBatch, Ordered, Output, class_orde
 from classifier.adapters._endings import Ending, ending
 from classifier.adapters._equality import require_equal, sample_inputs
 from classifier.adapters._first_line import first_line
+from classifier.adapters._labels import output_labels
 from classifier.adapters._layout import Axes, Categories
 from classifier.adapters._onnx_graph import Graph, Node, needed_for, read_graph, unmapped
 from classifier.adapters._onnx_session import Session
 from classifier.classifier import Classifier
 from classifier.errors import ModelError
-from classifier.records import sha256
+from classifier.records import digest, sha256
 from classifier.schema import Schema
 
 
@@ -46,7 +47,8 @@ def from_onnx(
         schema: What the inputs mean.
         classes: Name of each class; of two, the second is the event.
         output: What the outputs are, where the graph does not tell.
-        output_classes: The class of each output, in the file's order; by default what the file says, else `classes`.
+        output_classes: The class of each output, in the file's order; by default what the file says, else sorted as label encoders do.
+            One output of two classes is that of the second.
         categories: How the file takes categories; see :func:`fit_layout`.
         axes: Where the file has the channels; see :func:`fit_layout`.
         threads: Threads that onnxruntime uses.
@@ -54,7 +56,7 @@ def from_onnx(
     Raises:
         ModelError: If the file cannot be read or does not fit the schema and the classes, or if its form in torch
             answers otherwise than onnxruntime.
-        ConfigurationError: If neither graph nor numbers tell what the outputs are.
+        ConfigurationError: If neither graph nor numbers tell what the outputs are, or nothing tells of which class each is.
     """
     model, content = _read(Path(path))
     nodes, constants = read_graph(model)
@@ -62,7 +64,7 @@ def from_onnx(
     session = Session(content, schema, name=Path(path).name, labels=labels, categories=categories, axes=axes, threads=threads)
     sample = sample_inputs(schema)
     raw = session.ask(sample)
-    own = tuple(output_classes) or labels or tuple(classes)
+    own = output_labels(tuple(output_classes) or labels, classes, what=session.name)
     require_outputs(raw, classes, what=session.name)
     order = class_order(own, classes, what=session.name)
     last = ending(nodes, [entry.name for entry in model.graph.input if entry.name not in constants], session.output)
@@ -73,7 +75,8 @@ def from_onnx(
         return answer if probable else answer.softmax(1)
 
     # What a black box is known by, in its digest.
-    function.__module__, function.__qualname__ = "onnx", sha256(content)
+    function.__module__, function.__qualname__ = "onnx", digest([sha256(content), order, probable, categories])
+    card: dict[str, Any] = {"output_order": own, **({"names_classes": True} if labels else {})}
     reason = _obstacle(needed_for(nodes, session.output), session)
     if reason is None:
         source, dtype = session.source
@@ -90,8 +93,8 @@ def from_onnx(
                     raise
                 continue  # before a softmax over an axis that the output no longer has
             if module is not None:
-                return Classifier.wrap(module, schema=schema, classes=list(classes))
-    card = {"why_no_gradients": f"the classifier is a black box: {reason}"}
+                return Classifier.wrap(module, schema=schema, classes=list(classes), card=card)
+    card["why_no_gradients"] = f"the classifier is a black box: {reason}"
     return Classifier.wrap(function, schema=schema, classes=list(classes), card=card)
 
 

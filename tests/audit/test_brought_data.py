@@ -356,4 +356,4 @@ def test_codes_that_a_network_is_given_are_told(folder: Path) -> None:
     torch.export.save(exported, folder / "m.pt2")
     said = preview_configuration(write(folder, 'exported = "m.pt2"\ncategories = "codes"'))
     assert "codes of categories are their positions: home (free 0, own 1, rent 2); no file tells others" in said
-    assert "outputs: no, yes, unless the file names them" in said
+    assert "outputs: no, yes, as labels are sorted" in said

@@ -390,3 +390,14 @@ def test_one_column_that_may_be_a_probability_is_not_taken_for_a_logit(tmp_path:
     classifier = from_exported(path, schema=TABLE, classes=CLASSES, output="probabilities")
     x = sample_inputs(TABLE)
     assert torch.allclose(classifier.probabilities(x)[:, 1], model(x)[:, 0], atol=1e-5)
+
+
+def test_the_order_of_the_outputs_is_asked_where_the_data_have_another_than_sorted_labels(tmp_path: Path) -> None:
+    torch.export.save(torch.export.export(nn.Linear(4, 2), (torch.rand(64, 4),)), tmp_path / "model.pt2")
+    with pytest.raises(ConfigurationError, match=r"does not name its classes.*state the class of each output"):
+        from_exported(tmp_path / "model.pt2", schema=TABLE, classes=("yes", "no"))
+    orders = (("yes", "no"), ("no", "yes"))
+    one, other = (from_exported(tmp_path / "model.pt2", schema=TABLE, classes=("yes", "no"), output_classes=order) for order in orders)
+    assert one.digest != other.digest
+    x = sample_inputs(TABLE)
+    assert torch.equal(one.logits(x), other.logits(x).flip(1))

@@ -460,3 +460,13 @@ def test_an_image_is_given_with_its_channels_where_the_file_has_them(tmp_path: P
     x = sample_inputs(schema, 6)
     found = from_onnx(path, schema=schema, classes=CLASSES).logits(x)[:, 1]
     assert torch.allclose(found, x[:, 0].mean((1, 2)) - x[:, 1].mean((1, 2)), atol=1e-5)
+
+
+def test_the_order_of_the_outputs_is_asked_where_the_data_have_another_than_sorted_labels(tmp_path: Path) -> None:
+    path = save(tmp_path, [node("Gemm", "x w b", "y")], linear(4))
+    with pytest.raises(ConfigurationError, match=r"does not name its classes.*state the class of each output"):
+        from_onnx(path, schema=NATURAL, classes=("yes", "no"))
+    one, other = (from_onnx(path, schema=NATURAL, classes=("yes", "no"), output_classes=order) for order in (("yes", "no"), ("no", "yes")))
+    assert one.digest != other.digest
+    x = sample_inputs(NATURAL)
+    assert torch.equal(one.logits(x), other.logits(x).flip(1))

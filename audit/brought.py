@@ -26,9 +26,9 @@ from classifier.adapters.sklearn import from_sklearn, from_skops
 from classifier.adapters.weights import load_weights
 from classifier.classifier import DOCUMENT, Classifier, Description
 from classifier.errors import AssayError, ConfigurationError, IntegrityError, StorageError
+from classifier.formats.tables import read_table
 from classifier.records import read_record
 from classifier.schema import Encoding, Schema
-from classifier.tables import read_table
 
 # What each kind of model may be told beside its file.
 _OPTIONS = {

@@ -11,8 +11,8 @@ import numpy as np
 
 from classifier.dataset import Dataset
 from classifier.errors import AssayError, ConfigurationError
+from classifier.formats.tables import table_parts
 from classifier.schema import Feature, Schema
-from classifier.tables import table_parts
 
 # Kinds of models that compare numbers in double precision. XGBoost and networks have them in 32 bits themselves.
 _DOUBLE = ("skops", "lightgbm", "rest", "onnx")

@@ -17,15 +17,15 @@ from classifier.cleaning import Cleaning, lower_median, require_fields, schema_f
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.feature_fields import is_number
+from classifier.formats.series import series_frame
+from classifier.formats.tables import table_size
 from classifier.grouping import cut_points, group_notes
 from classifier.labels import class_named, encode_labels
-from classifier.modalities._series import series_frame
 from classifier.modality import MODALITIES, Modality, modality_of
 from classifier.schema import Encoding, Relation, Schema
 from classifier.spelling import Taken, named
 from classifier.splitting import same_rows
 from classifier.suspicions import bounds_notes, outside_bounds, spelling_notes
-from classifier.tables import table_size
 
 # Bytes on disk beyond which a table is read in parts. In memory it would be some ten times as large.
 LARGE = 2**28

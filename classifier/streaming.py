@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from classifier.cleaning import MOST_STATED, Cleaning
 from classifier.dataset import Dataset
 from classifier.errors import DataError
+from classifier.formats.tables import PART, table_digest, table_parts
 from classifier.grouping import group_notes
 from classifier.labels import MOST_CLASSES
 from classifier.preparation import Reading, duplicates, prepare
 from classifier.spelling import EXACT, TRUTH, coded, leading_zeros, numbers_in, spelled, taken_for
 from classifier.storage import room
 from classifier.suspicions import bounds_notes
-from classifier.tables import PART, table_digest, table_parts
 from classifier.unfit import MOST_CATEGORIES
 
 # Rows at random, for what is a matter of the middle of a column: medians that fill gaps, quartiles that cut groups.

@@ -17,9 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from classifier.cleaning import infer_feature, looks_like_row_number, tidy
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, DataError, did_you_mean
+from classifier.formats.tables import read_table
 from classifier.grouping import SMALLEST_GROUP
 from classifier.records import write_atomically
-from classifier.tables import read_table
 
 # Attributes that laws commonly protect, as the names of columns say them.
 _WORDS = "age|sex|gender|race|ethnic[a-z]*|nationality|religion|marital|disability|foreign"

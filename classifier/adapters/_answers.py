@@ -8,8 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from classifier.adapters._endings import Ending
 from classifier.errors import ConfigurationError, ModelError
+from classifier.programs.endings import Ending
 
 Output = Literal["logits", "probabilities"]
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from classifier.adapters._answers import FixedBatch, Ordered, Output, class_order, meaning, require_outputs
-from classifier.adapters._endings import ending
 from classifier.adapters._equality import TOLERANCE, sample_inputs
-from classifier.adapters._exported_program import Program
 from classifier.adapters._first_line import first_line
 from classifier.adapters._labels import output_labels
 from classifier.adapters._layout import Axes, Categories, fit_layout
 from classifier.classifier import Classifier
 from classifier.errors import AssayError, IntegrityError, ModelError
+from classifier.programs.endings import ending
+from classifier.programs.exported_program import Program
 from classifier.records import sha256
 from classifier.schema import Schema
 

@@ -13,7 +13,7 @@ from classifier.architectures._pretrained import read_config, refusals, require_
 from classifier.architectures.huggingface import HuggingFace
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, ModelError
-from classifier.modalities._texts import TEXT
+from classifier.formats.texts import TEXT
 from classifier.modalities.text import tokenizer_of
 from classifier.schema import Feature, Schema
 from classifier.seeds import Seed

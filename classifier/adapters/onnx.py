@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from classifier.adapters._answers import FixedBatch, Ordered, Output, class_order, meaning, require_outputs, two_sided
-from classifier.adapters._endings import Ending, ending
 from classifier.adapters._equality import require_equal, sample_inputs
 from classifier.adapters._first_line import first_line
 from classifier.adapters._labels import output_labels
 from classifier.adapters._layout import Axes, Categories
-from classifier.adapters._onnx_graph import Graph, Node, needed_for, read_graph, unmapped
 from classifier.adapters._onnx_session import Session
 from classifier.classifier import Classifier
 from classifier.errors import ModelError
+from classifier.programs.endings import Ending, ending
+from classifier.programs.onnx_graph import Graph, Node, needed_for, read_graph, unmapped
 from classifier.records import digest, sha256
 from classifier.schema import Schema
 

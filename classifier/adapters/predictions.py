@@ -15,7 +15,7 @@ from classifier.cleaning import tidy
 from classifier.columns import as_text
 from classifier.dataset import Dataset
 from classifier.errors import DataError, did_you_mean
-from classifier.tables import read_table
+from classifier.formats.tables import read_table
 
 
 def read_predictions(

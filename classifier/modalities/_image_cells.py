@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from classifier.errors import DataError
-from classifier.modalities._pictures import Picture
+from classifier.formats.pictures import Picture
 
 Array = NDArray[Any]
 Cell = Array | Picture

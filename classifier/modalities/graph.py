@@ -16,8 +16,8 @@ from torch import Tensor
 
 from classifier.cleaning import constant_columns, describe_table, infer_feature, tidy_columns
 from classifier.errors import ConfigurationError, DataError, did_you_mean
-from classifier.modalities._graph_cases import GRAPH, NODE_LABEL, Graph
-from classifier.modalities._graphs import graphs_frame, read_graphs
+from classifier.formats.graph_cases import GRAPH, NODE_LABEL, Graph
+from classifier.formats.graphs import graphs_frame, read_graphs
 from classifier.modalities._observed import OBSERVED, observed_feature
 from classifier.modalities._places import placed
 from classifier.modalities._room import room_for

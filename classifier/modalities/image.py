@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifier.errors import ConfigurationError, DataError
+from classifier.formats.images import read_images
+from classifier.formats.pictures import resize
 from classifier.modalities._image_cells import CELLS, image_cells, in_channels, levels_of, pixels_of, shape_of
-from classifier.modalities._images import read_images
-from classifier.modalities._pictures import resize
 from classifier.modalities._room import room_for
 from classifier.modalities._stated import require_features, require_size
 from classifier.modalities.tabular import Tabular

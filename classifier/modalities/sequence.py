@@ -16,10 +16,10 @@ from torch import Tensor
 from classifier.chunks import chunk_size
 from classifier.cleaning import constant_columns, describe_table, infer_feature, tidy_columns
 from classifier.errors import ConfigurationError, DataError, did_you_mean
+from classifier.formats.series import SERIES, read_series, series_frame
 from classifier.modalities._observed import OBSERVED, observed_column, observed_feature
 from classifier.modalities._places import placed
 from classifier.modalities._room import room_for
-from classifier.modalities._series import SERIES, read_series, series_frame
 from classifier.modalities._stated import require_features, require_size
 from classifier.modalities._steps import fill_steps, join_steps, require_fill, series_cells, series_column
 from classifier.modalities.tabular import Tabular, word_for

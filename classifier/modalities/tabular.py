@@ -15,11 +15,11 @@ from torch import Tensor
 from classifier.cleaning import constant_columns, describe_table, infer_feature, schema_fields, tidy_columns
 from classifier.columns import decode_column, encode_column, require_values
 from classifier.errors import DataError, did_you_mean
+from classifier.formats.tables import read_table
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
 from classifier.storage import room
 from classifier.suspicions import SOME_ROWS
-from classifier.tables import read_table
 
 # Rounding noise over a chain of encodings, in natural units: this much, or what float32 leaves of a wide range.
 TOLERANCE = 1e-4

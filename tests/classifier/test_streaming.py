@@ -16,11 +16,11 @@ from safetensors.numpy import save_file
 from classifier import Dataset
 from classifier.builtin import GERMAN_CREDIT
 from classifier.errors import DataError
+from classifier.formats.tables import read_table, table_digest, table_parts
 from classifier.preparation import Reading
 from classifier.splitting import same_rows
 from classifier.storage import joined, room, take
 from classifier.streaming import read_in_parts
-from classifier.tables import read_table, table_digest, table_parts
 
 CREDIT: dict[str, Any] = {"target": "credit_risk", "event": "bad", "protected": ("age_years", "foreign_worker")}
 

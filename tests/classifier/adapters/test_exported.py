@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from classifier import Classifier, Feature, Schema
-from classifier.adapters import _exported_operators
 from classifier.adapters._equality import sample_inputs
 from classifier.adapters.exported import from_exported
 from classifier.errors import ConfigurationError, IntegrityError, ModelError
+from classifier.programs import exported_operators
 
 TABLE = Schema("tabular", tuple(Feature(name, "continuous", low=-2.0, high=3.0) for name in ("a", "b", "c", "d")))
 SERIES = Schema("sequence", tuple(Feature(name, "continuous", low=0.0, high=1.0) for name in ("a", "b")), size=(6,))
@@ -266,12 +266,12 @@ def test_what_is_no_overload_that_the_dispatcher_knows_and_that_writes_nothing_i
 
 
 def test_every_operator_of_the_list_exists_and_writes_nothing_that_its_name_does_not_say() -> None:
-    for name in _exported_operators.NAMES.split():
+    for name in exported_operators.NAMES.split():
         overloads = getattr(torch.ops.aten, name).overloads()
         allowed = []
         for overload in overloads:
             try:
-                _exported_operators.Operator(f"aten.{name}.{overload}")
+                exported_operators.Operator(f"aten.{name}.{overload}")
             except ModelError:
                 continue
             allowed.append(overload)
@@ -349,7 +349,7 @@ WRONG: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
 def test_what_an_operator_does_not_check_itself_is_checked(name: str) -> None:
     operator, positional, named = WRONG[name]
     with pytest.raises(ModelError):
-        _exported_operators.Operator(operator)(positional, named)
+        exported_operators.Operator(operator)(positional, named)
 
 
 def test_a_tensor_that_reaches_beyond_its_numbers_is_refused(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from classifier import Feature, Schema
-from classifier.adapters import _onnx_operators
 from classifier.adapters._equality import sample_inputs
 from classifier.adapters.onnx import from_onnx
 from classifier.errors import ConfigurationError, ModelError
+from classifier.programs import onnx_operators
 
 NATURAL = Schema("tabular", tuple(Feature(name, "continuous", low=-2.0, high=3.0) for name in ("a", "b", "c", "d")), encoding="natural")
 CLASSES = ("no", "yes")
@@ -408,7 +408,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
 
 def test_an_operator_that_answers_otherwise_in_torch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path, [node("Relu", "x", "h"), LAST], linear(4))
-    monkeypatch.setitem(_onnx_operators.OPERATORS, "Relu", lambda inputs, attributes, opset: inputs[0].abs())
+    monkeypatch.setitem(onnx_operators.OPERATORS, "Relu", lambda inputs, attributes, opset: inputs[0].abs())
     with pytest.raises(ModelError, match="answers otherwise than its original: probabilities differ by up to 0"):
         from_onnx(path, schema=NATURAL, classes=CLASSES)
 

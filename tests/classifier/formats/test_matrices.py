@@ -14,9 +14,9 @@ from safetensors.torch import save_file as save_tensors
 
 from classifier import Dataset
 from classifier.errors import DataError
+from classifier.formats.tables import read_table, table_parts
 from classifier.preparation import Reading
 from classifier.streaming import read_in_parts
-from classifier.tables import read_table, table_parts
 
 MATRIX = np.random.default_rng(0).normal(size=(60, 3))
 

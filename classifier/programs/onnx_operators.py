@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # its usual name
 
-from classifier.adapters._onnx_inputs import Attributes, Operator, given, numbers, pointwise
-from classifier.adapters._onnx_layers import LAYERS
-from classifier.adapters._onnx_recurrent import RECURRENT
-from classifier.adapters._onnx_shapes import SHAPES
+from classifier.programs.onnx_inputs import Attributes, Operator, given, numbers, pointwise
+from classifier.programs.onnx_layers import LAYERS
+from classifier.programs.onnx_recurrent import RECURRENT
+from classifier.programs.onnx_shapes import SHAPES
 
 #: Operators whose gradient is nothing or zero everywhere.
 WITHOUT_GRADIENT = frozenset({

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from classifier.errors import DataError
-from classifier.modalities._graph_cases import LABEL, NODE_LABEL, cut_graphs, graphs_table
+from classifier.formats.graph_cases import LABEL, NODE_LABEL, cut_graphs, graphs_table
 from classifier.records import canonical_json, sha256
 
 _PARTS = ("A", "graph_indicator", "graph_labels", "node_labels", "node_attributes")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from classifier.adapters._onnx_operators import OPERATORS, WITHOUT_GRADIENT
+from classifier.programs.onnx_operators import OPERATORS, WITHOUT_GRADIENT
 
 
 @dataclass(frozen=True)

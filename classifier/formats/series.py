@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from classifier.cleaning import tidy
 from classifier.errors import ConfigurationError, DataError, did_you_mean
-from classifier.modalities._arrays import LABEL, columns_of, read_arrays
-from classifier.modalities._names import names_of
+from classifier.formats.arrays import LABEL, columns_of, read_arrays
+from classifier.formats.names import names_of
+from classifier.formats.tables import read_table
 from classifier.records import sha256
-from classifier.tables import read_table
 
 Array = NDArray[Any]
 

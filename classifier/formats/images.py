@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from classifier.errors import DataError
-from classifier.modalities._arrays import LABEL, columns_of, read_arrays
+from classifier.formats.arrays import LABEL, columns_of, read_arrays
+from classifier.formats.pictures import SUFFIXES, Picture
+from classifier.formats.tables import read_table
 from classifier.modalities._image_cells import channels_first
-from classifier.modalities._pictures import SUFFIXES, Picture
 from classifier.records import canonical_json, sha256
-from classifier.tables import read_table
 
 Array = NDArray[Any]
 

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from classifier.errors import DataError, did_you_mean
-from classifier.modalities._edge_lists import EDGES, GRAPHS, read_edge_lists
-from classifier.modalities._graph_cases import LABEL, NODE_LABEL, Graph, graphs_table
-from classifier.modalities._lines import read_objects
-from classifier.modalities._tu_folder import read_tu_folder
+from classifier.formats.edge_lists import EDGES, GRAPHS, read_edge_lists
+from classifier.formats.graph_cases import LABEL, NODE_LABEL, Graph, graphs_table
+from classifier.formats.json_lines import read_objects
+from classifier.formats.tu_folder import read_tu_folder
 from classifier.records import sha256
 
 _LINE = '{"nodes": ["C", "O"], "edges": [[0, 1]], "label": "yes"}'

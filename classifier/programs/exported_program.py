@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from classifier.adapters._exported_archive import dtype_of, read_archive
-from classifier.adapters._exported_operators import Operator
-from classifier.adapters._recurrent_shapes import GATES
 from classifier.errors import IntegrityError, ModelError
+from classifier.programs.exported_archive import dtype_of, read_archive
+from classifier.programs.exported_operators import Operator
+from classifier.programs.recurrent_shapes import GATES
 
 # Numbers of torch._export.serde.schema.MemoryFormat.
 _FORMATS = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d, 4: torch.preserve_format}

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from classifier.adapters._recurrent_shapes import GATES, require_fitting
 from classifier.errors import IntegrityError, ModelError
+from classifier.programs.recurrent_shapes import GATES, require_fitting
 
 # Threat: torch.ops reaches operators that read and write files (from_file, save). What is not named here does not run.
 NAMES = """

@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 import pandas as pd
 
-from classifier.columnar import arrow_parts, parquet_parts
-from classifier.delimited import delimited_parts
 from classifier.errors import DataError, did_you_mean
-from classifier.matrices import npy_parts, safetensors_parts
+from classifier.formats.columnar import arrow_parts, parquet_parts
+from classifier.formats.delimited import delimited_parts
+from classifier.formats.matrices import npy_parts, safetensors_parts
 from classifier.records import digest, sha256, sha256_file
 
 PART = 2**15

@@ -13,7 +13,7 @@ from pyarrow import feather, parquet
 
 from classifier import Dataset
 from classifier.errors import DataError
-from classifier.tables import read_table, table_parts
+from classifier.formats.tables import read_table, table_parts
 
 FRAME = pd.DataFrame({"amount": np.arange(60) % 7, "label": ["a", "b"] * 30})
 

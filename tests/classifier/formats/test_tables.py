@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from classifier.errors import DataError
-from classifier.tables import read_table, table_parts
+from classifier.formats.tables import read_table, table_parts
 
 
 def read(folder: Path, content: bytes | str, name: str = "loans.csv") -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # its usual name
 
-from classifier.adapters._onnx_inputs import Attributes, Operator, given, numbers, pointwise
+from classifier.programs.onnx_inputs import Attributes, Operator, given, numbers, pointwise
 
 # Numbers of onnx.TensorProto.DataType.
 DTYPES = {

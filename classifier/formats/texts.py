@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from classifier.errors import ConfigurationError, DataError, did_you_mean
-from classifier.modalities._lines import read_objects
+from classifier.formats.json_lines import read_objects
+from classifier.formats.tables import read_table
 from classifier.records import sha256
 from classifier.schema import Feature
-from classifier.tables import read_table
 
 #: The one feature of a text, whatever the column is called that holds it.
 TEXT = "text"

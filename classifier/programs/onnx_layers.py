@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # its usual name
 
-from classifier.adapters._onnx_inputs import Attributes, Operator, given, pointwise
+from classifier.programs.onnx_inputs import Attributes, Operator, given, pointwise
 
 
 def _gemm(inputs: Sequence[Any], attributes: Attributes, opset: int) -> Tensor:

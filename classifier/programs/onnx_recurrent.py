@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from classifier.adapters._onnx_inputs import Attributes, Operator, given
-from classifier.adapters._recurrent_shapes import require_fitting
+from classifier.programs.onnx_inputs import Attributes, Operator, given
+from classifier.programs.recurrent_shapes import require_fitting
 
 # For each gate of torch, its place in ONNX: (i, f, g, o) of (i, o, f, c), (r, z, n) of (z, r, h).
 _ORDER = {"lstm": (0, 2, 3, 1), "gru": (1, 0, 2), "rnn_tanh": (0,), "rnn_relu": (0,)}

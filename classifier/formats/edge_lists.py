@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from classifier.errors import DataError, did_you_mean
-from classifier.modalities._graph_cases import GRAPH, cut_graphs, graphs_table
-from classifier.modalities._names import names_of
+from classifier.formats.graph_cases import GRAPH, cut_graphs, graphs_table
+from classifier.formats.names import names_of
+from classifier.formats.tables import read_table
 from classifier.records import digest
-from classifier.tables import read_table
 
 EDGES, GRAPHS, NODES = "edges.csv", "graphs.csv", "nodes.csv"
 _KEYS = {EDGES: (GRAPH, "source", "target"), GRAPHS: (GRAPH,), NODES: (GRAPH, "node")}

@@ -1,0 +1,1 @@
+"""Formats: files of every kind become tables, one row a case."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from classifier.columns import as_text
+from classifier.columns import as_text, place
 from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.schema import Feature, Schema
 from classifier.spelling import TRUTH, Taken, named, numbers_in, spelled, taken_for, text_taken_for
@@ -155,7 +155,7 @@ def infer_feature(column: pd.Series[Any], overrides: Mapping[str, Any] | None = 
         if wrong.empty:
             wrong = present
         raise DataError(
-            f"column {name!r} is stated as {kind} but holds {str(wrong.iloc[0])[:40]!r} in row {wrong.index[0]}",
+            f"column {name!r} is stated as {kind} but holds {str(wrong.iloc[0])[:40]!r} in {place(wrong, 0)}",
             remedy="correct it, or leave it empty",
         )
     elif present.dtype == float and kind != "categorical":
@@ -189,14 +189,17 @@ def lower_median(values: pd.Series[Any]) -> float:
 def _infer_number(name: str, values: pd.Series[Any], stated: str | None) -> dict[str, Any]:
     finite = np.isfinite(values.to_numpy())
     if not finite.all():
-        row = values.index[int((~finite).argmax())]
-        raise DataError(f"column {name!r} has the non-finite value {values.loc[row]} in row {row}", remedy="correct it, or leave it empty")
+        first = int((~finite).argmax())
+        raise DataError(
+            f"column {name!r} has the non-finite value {values.iloc[first]} in {place(values, first)}",
+            remedy="correct it, or leave it empty",
+        )
     low, high = float(values.min()), float(values.max())
     broken = (values != values.round()).to_numpy()
     if stated == "integer" and broken.any():
-        row = values.index[int(broken.argmax())]
+        first = int(broken.argmax())
         raise DataError(
-            f"column {name!r} is stated as integer but holds {values.loc[row]:g} in row {row}",
+            f"column {name!r} is stated as integer but holds {values.iloc[first]:g} in {place(values, first)}",
             remedy='correct it, or state kind = "continuous"',
         )
     if stated == "binary" and values.nunique() > 2:

@@ -21,6 +21,14 @@ def as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     return column.map(lambda value: str(int(value)) if isinstance(value, float) and value.is_integer() else str(value), na_action="ignore")
 
 
+def place(values: pd.Series[Any], position: int) -> str:
+    """Where a value of a column stands: ``row 7``, or ``series 20, step 2`` where a row has two numbers, each with a name."""
+    label = values.index[position]
+    if not isinstance(label, tuple):
+        return f"row {label}"
+    return ", ".join(f"{name} {number}" for name, number in zip(values.index.names, label, strict=True))
+
+
 def require_values(feature: Feature, column: pd.Series[Any]) -> None:
     """Refuse numbers that a feature cannot have. Those outside its bounds are no such numbers: they are counted.
 
@@ -42,7 +50,7 @@ def require_values(feature: Feature, column: pd.Series[Any]) -> None:
         first = int(wrong.argmax())
         required = f"{two[0]:g} or {two[1]:g}" if feature.kind == "binary" else "a whole number"
         raise DataError(
-            f"column {feature.name!r} must hold {required}, got {numbers[first]:g} in row {column.index[first]}",
+            f"column {feature.name!r} must hold {required}, got {numbers[first]:g} in {place(column, first)}",
             remedy='correct it, or state kind = "continuous" and train with it',
         )
 
@@ -64,7 +72,7 @@ def encode_column(feature: Feature, column: pd.Series[Any], encoding: Encoding) 
         if feature.fill is None:
             raise DataError(
                 f"column {feature.name!r} lacks a value in {int(absent.sum())} of {len(column)} rows, "
-                f"first in row {column.index[int(absent.to_numpy().argmax())]}",
+                f"first in {place(column, int(absent.to_numpy().argmax()))}",
                 remedy="fill it, drop those rows, or give the feature a fill value",
             )
         column = column.astype(object).where(~absent, feature.fill)
@@ -76,7 +84,7 @@ def encode_column(feature: Feature, column: pd.Series[Any], encoding: Encoding) 
             first = int((codes < 0).argmax())
             value = str(column.iloc[first])
             raise DataError(
-                f"column {feature.name!r} has the unknown category {value!r} in row {column.index[first]}",
+                f"column {feature.name!r} has the unknown category {value!r} in {place(column, first)}",
                 remedy=did_you_mean(value, feature.categories),
             )
         if feature.kind == "binary":
@@ -96,7 +104,7 @@ def _require_finite(feature: Feature, column: pd.Series[Any], numbers: NDArray[A
     wrong = ~np.isfinite(numbers)
     if wrong.any():
         first = int(wrong.argmax())
-        raise DataError(f"column {feature.name!r} must hold {required}, got {str(column.iloc[first])!r} in row {column.index[first]}")
+        raise DataError(f"column {feature.name!r} must hold {required}, got {str(column.iloc[first])!r} in {place(column, first)}")
 
 
 def decode_column(feature: Feature, values: NDArray[Any], encoding: Encoding) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from math import prod
 from pathlib import Path
@@ -11,10 +12,13 @@ import torch
 from torch import Tensor
 
 from classifier.chunks import chunk_size
+from classifier.errors import StorageError
 from classifier.records import explain_storage_errors
 
 # A tensor of more bytes than this lies on disk; the system keeps in memory what is used of it.
 IN_MEMORY = 2**30
+# Bytes of one input beyond which no network is trained on such inputs.
+LARGEST = 2**30
 
 
 def room(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
@@ -33,6 +37,29 @@ def room(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
         # Laid out in full, since a hole in a file fails only when it is written to, and then kills the process.
         os.posix_fallocate(file.fileno(), 0, prod(shape) * dtype.itemsize)
         return torch.from_file(file.name, shared=True, size=prod(shape), dtype=dtype).reshape(shape)
+
+
+def room_for(count: int, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Room for encoded inputs, or a refusal that says how much they would take.
+
+    Args:
+        count: How many inputs there are.
+        shape: Shape of one.
+        dtype: Type of their elements.
+
+    Raises:
+        StorageError: If a single input is too large to work with, or the disk has no room for all.
+    """
+    each, folder = prod(shape) * dtype.itemsize, tempfile.gettempdir()
+    if each > LARGEST:
+        raise StorageError(f"an input of {shape} takes {each:,} bytes, at most {LARGEST:,} can be handled", remedy="state a smaller size")
+    # Asked first, since the system may fill the disk to the last byte before it says no.
+    if count * each > IN_MEMORY and count * each > (free := shutil.disk_usage(folder).free):
+        raise StorageError(
+            f"{count:,} inputs of {shape} take {count * each:,} bytes, and {folder} has {free:,} left",
+            remedy="state a smaller size, or name a folder on a larger disk in TMPDIR",
+        )
+    return room((count, *shape), dtype)
 
 
 def take(x: Tensor, index: Tensor) -> Tensor:

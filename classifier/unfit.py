@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from classifier.columns import place
 from classifier.errors import DataError
 from classifier.spelling import leading_zeros, numbers_in
 
@@ -44,9 +45,9 @@ def refuse_unfit(name: str, text: pd.Series[Any]) -> None:
         problem = "numbers that are not written as such"
         remedy = f"write 1234.5: a point before decimals, nothing between thousands, no % sign; or {_KEEP}"
     elif numbers.mean() > 0.5:
-        row = different.index[int((~numbers).argmax())]
+        where = place(different, int((~numbers).argmax()))
         example = different[~numbers].iloc[0]
-        problem, remedy = "numbers mixed with text", f"correct {example[:40]!r} in row {row}, or {_KEEP}"
+        problem, remedy = "numbers mixed with text", f"correct {example[:40]!r} in {where}, or {_KEEP}"
     elif len(different) == len(text) >= _MANY_ROWS or len(different) > MOST_CATEGORIES:
         identifier = len(different) == len(text) and not text.str.contains(" ").any()
         problem, remedy = "an identifier" if identifier else "free text", f"{drop}, or {_KEEP}"
@@ -63,9 +64,9 @@ def refuse_nested(name: str, column: pd.Series[Any]) -> None:
     """
     if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) == "string":
         return
-    for row, value in column.items():
+    for position, value in enumerate(column):
         if isinstance(value, dict | list | tuple | set | np.ndarray):
             raise DataError(
-                f"column {name!r} holds several values in one cell, {str(value)[:40]!r} in row {row}",
+                f"column {name!r} holds several values in one cell, {str(value)[:40]!r} in {place(column, position)}",
                 remedy=f'give each a column of its own, or put "{name}" under drop',
             )

@@ -73,7 +73,7 @@ def join_steps(cells: Sequence[Cell], extent: int) -> tuple[pd.DataFrame, NDArra
         steps = pd.concat([pd.DataFrame(table).set_axis(names, axis=1) for table in tables], ignore_index=True)
     lengths = np.array([len(table) for table in tables], dtype=np.int64)
     numbers = np.arange(lengths.sum()) - (lengths.cumsum() - lengths).repeat(lengths) + 1
-    return steps.set_axis(pd.MultiIndex.from_arrays([np.arange(len(cells)).repeat(lengths), numbers])), lengths
+    return steps.set_axis(pd.MultiIndex.from_arrays([np.arange(len(cells)).repeat(lengths), numbers], names=("series", "step"))), lengths
 
 
 def _names(table: Cell) -> list[str]:

@@ -19,17 +19,13 @@ from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.formats.graph_cases import GRAPH, NODE_LABEL, Graph
 from classifier.formats.graphs import graphs_frame, read_graphs
 from classifier.modalities._observed import OBSERVED, observed_feature
-from classifier.modalities._places import placed
-from classifier.modalities._room import room_for
 from classifier.modalities._stated import require_features, require_size
 from classifier.modalities.tabular import TOLERANCE, Tabular, word_for
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
+from classifier.storage import room_for
 
 __all__ = ["Graph", "Graphs", "graphs_frame"]
-
-# What the two numbers of a row in a table of nodes are.
-PLACE = ("graph", "node")
 
 
 @MODALITIES.register
@@ -68,10 +64,9 @@ class Graphs(Modality):
         # A label is the code of a kind: the number 5 is not more than the number 2.
         kinds = {name: {"kind": "categorical", **stated.get(name, {})} for name in nodes.columns if name.startswith(NODE_LABEL)}
         stated = {**stated, **kinds}
-        with placed(*PLACE):
-            nodes = tidy_columns(nodes, stated)
-            constant = constant_columns(nodes)
-            features = [infer_feature(nodes[name], stated.get(name, {})) for name in nodes.columns if name not in constant]
+        nodes = tidy_columns(nodes, stated)
+        constant = constant_columns(nodes)
+        features = [infer_feature(nodes[name], stated.get(name, {})) for name in nodes.columns if name not in constant]
         extent = size[0] if size else max(len(graph.nodes) for graph in graphs)
         return Schema("graph", (*features, observed_feature()), tuple(relations), size=(extent,))
 
@@ -99,8 +94,7 @@ class Graphs(Modality):
                 f"the graph in row {row} has {counts[row]} nodes, at most {extent} fit",
                 remedy=f"leave it out, or state size = [{counts.max()}] and train with it",
             )
-        with placed(*PLACE):
-            columns = Tabular(self.schema).encode(self._tidy(graphs).assign(**{OBSERVED: 1.0}))
+        columns = Tabular(self.schema).encode(self._tidy(graphs).assign(**{OBSERVED: 1.0}))
         x = room_for(len(graphs), self.shape).zero_()
         here = torch.arange(extent) < torch.from_numpy(counts)[:, None]
         nodes, adjacency = self.parts(x)
@@ -276,4 +270,4 @@ def _nodes(graphs: Sequence[Graph]) -> pd.DataFrame:
     counts: NDArray[np.int64] = np.array([len(graph.nodes) for graph in graphs])
     numbers = np.arange(counts.sum()) - (counts.cumsum() - counts).repeat(counts) + 1
     nodes = pd.concat([graph.nodes for graph in graphs], ignore_index=True).set_axis(names, axis=1)
-    return nodes.set_axis(pd.MultiIndex.from_arrays([np.arange(len(graphs)).repeat(counts), numbers]), axis=0)
+    return nodes.set_axis(pd.MultiIndex.from_arrays([np.arange(len(graphs)).repeat(counts), numbers], names=("graph", "node")), axis=0)

@@ -19,11 +19,11 @@ from classifier.errors import ConfigurationError, DataError
 from classifier.formats.images import read_images
 from classifier.formats.pictures import resize
 from classifier.modalities._image_cells import CELLS, image_cells, in_channels, levels_of, pixels_of, shape_of
-from classifier.modalities._room import room_for
 from classifier.modalities._stated import require_features, require_size
 from classifier.modalities.tabular import Tabular
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
+from classifier.storage import room_for
 
 Array = NDArray[Any]
 

@@ -18,19 +18,16 @@ from classifier.cleaning import constant_columns, describe_table, infer_feature,
 from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.formats.series import SERIES, read_series, series_frame
 from classifier.modalities._observed import OBSERVED, observed_column, observed_feature
-from classifier.modalities._places import placed
-from classifier.modalities._room import room_for
 from classifier.modalities._stated import require_features, require_size
 from classifier.modalities._steps import fill_steps, join_steps, require_fill, series_cells, series_column
 from classifier.modalities.tabular import Tabular, word_for
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
+from classifier.storage import room_for
 
 __all__ = ["Series", "series_frame"]
 
 MOST_PLAYERS = 32
-# What the two numbers of a row in a table of steps are.
-PLACE = ("series", "step")
 
 
 @MODALITIES.register
@@ -63,8 +60,7 @@ class Series(Modality):
         steps = tidy_columns(steps, stated)
         constant = constant_columns(steps)
         require_features(inputs.columns, stated, list(map(str, steps.columns)))
-        with placed(*PLACE):
-            features = [infer_feature(steps[name].dropna(), stated.get(name, {})) for name in steps.columns if name not in constant]
+        features = [infer_feature(steps[name].dropna(), stated.get(name, {})) for name in steps.columns if name not in constant]
         if not features:
             raise DataError("no variable of the series varies", remedy="check that the file is whole")
         for feature in features:
@@ -106,8 +102,7 @@ class Series(Modality):
         columns = columns.assign(**{feature.name: fill_steps(columns[feature.name], feature) for feature in self._features})
         if flag is not None:
             columns[OBSERVED] = 1.0
-        with placed(*PLACE):
-            encoded = Tabular(self.schema).encode(columns)
+        encoded = Tabular(self.schema).encode(columns)
         # The last step stands for those that are not there, since any other value might lie far from all others.
         place = torch.from_numpy(np.minimum(np.arange(extent), lengths[:, None] - 1) + (lengths.cumsum() - lengths)[:, None])
         x = room_for(len(lengths), self.shape)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from classifier.errors import ConfigurationError, DataError
 from classifier.formats.texts import TEXT, is_blank, read_texts, text_column, texts_of
-from classifier.modalities._room import room_for
 from classifier.modalities._stated import require_features, require_size
 from classifier.modality import MODALITIES, Modality
 from classifier.schema import Feature, Relation, Schema
+from classifier.storage import room_for
 from classifier.subwords import SubwordTokenizer
 from classifier.tokenizer import SPECIAL, Tokenizer, VocabularyTokenizer, build_vocabulary, split_tokens
 

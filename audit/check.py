@@ -31,6 +31,8 @@ class Check(ABC):
     metrics: ClassVar[tuple[str, ...]]
     #: What the subject must have for it to run.
     needs: ClassVar[frozenset[Need]] = frozenset()
+    #: How often it trains the classifier anew where the recipe is known, to tell how long it takes.
+    trainings: ClassVar[int] = 0
     #: Options that a profile sets, where they differ from the defaults, which are those of ``"standard"``.
     profiles: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 

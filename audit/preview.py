@@ -21,8 +21,8 @@ from classifier.schema import Schema
 from classifier.splitting import same_rows
 from trainer import train
 
-# Trainings of an audit: the classifier itself, and the five folds of the group metrics.
-_TRAININGS = 6
+# Rows that a stand-in is trained on to tell how long the rest takes.
+_SOME_ROWS = 500
 # Rows of which a classifier that was brought is asked, and seconds that an endpoint may take for it.
 _ASKED, _SECONDS = 200, 10
 _EVENT_LAST = "as the data have them, of two the event last; if their order is another, state [model] classes"
@@ -46,38 +46,43 @@ def preview_configuration(path: Path) -> str:
     lines = [f"{path} can be run.", "", *_data(splits, configuration), "", *_features(test), ""]
     if test.protected:
         lines += [*_groups(splits), ""]
-    classifier, training = _stand_in(configuration, splits, path.parent)
+    classifier, each = _stand_in(configuration, splits, path.parent)
     subject = configuration.subject(splits, classifier, path.parent)
     if brought is not None:
         lines += [*_model(configuration.model, subject), ""]
-    seconds, a_row = training, _seconds_a_row(subject)
+    training, seconds, a_row = each, 0.0, _seconds_a_row(subject)
     lines.append("Checks")
     for check in checks:
         lacking = [reason for reason in (subject.lacks(need) for need in sorted(check.needs)) if reason]
         lines.append(f"  {check.id:<26}{'not run: ' + lacking[0] if lacking else 'runs'}")
         if not lacking:
             seconds += check.forward_rows(len(test)) * a_row
+            training += check.trainings * each
     if policy is not None:
         unset = [rule.id for rule in policy.rule if rule.limit == "unset"]
         lines += ["", f"Policy {policy.policy.id}: {len(policy.rule)} rules, {len(policy.waiver)} waivers"]
         lines += [f"  no limit set, ask the model's owner: {', '.join(unset)}"] if unset else []
-    mostly = "training" if training > seconds / 2 else "the checks"
-    return "\n".join([*lines, "", f"It will take about {_duration(seconds + 10)}, most of it on {mostly}."])
+    mostly = "training" if training > seconds else "the checks"
+    return "\n".join([*lines, "", f"It will take about {_duration(training + seconds + 10)}, most of it on {mostly}."])
 
 
 def _stand_in(configuration: Configuration, splits: Splits, folder: Path) -> tuple[Classifier | None, float]:
-    """The classifier, or one trained for a moment in its place, and the seconds that all training takes at most."""
+    """The classifier, or one trained for a moment in its place, and the seconds that training it takes at most."""
     recipe = configuration.recipe()
     if configuration.model.predictions is not None:
         return None, 0.0
     if recipe is None:
         return configuration.classifier(splits, folder, progress=False), 0.0
+    few = splits.train
+    count = len(few) // max(_SOME_ROWS, 2 * recipe.batch_size)
+    if count > 1 and len(set((some := few[few.folds(count) == 0]).labels.tolist())) == len(few.classes):
+        few = some
     clock = [0.0]
-    for epochs in (1, 1, 5):  # the first run pays for loading
-        classifier = train(splits, replace(recipe, epochs=epochs), progress=False)
+    for epochs in (1, 1, 3):  # the first run pays for loading
+        classifier = train(replace(splits, train=few), replace(recipe, epochs=epochs), progress=False)
         clock.append(time.monotonic())
-    fixed, five = clock[2] - clock[1], clock[3] - clock[2]
-    return classifier, (fixed + (five - fixed) / 4 * recipe.epochs) * _TRAININGS
+    fixed, three = clock[2] - clock[1], clock[3] - clock[2]
+    return classifier, fixed + (three - fixed) / 2 * recipe.epochs * len(splits.train) / len(few)
 
 
 def _model(model: ModelPart, subject: Subject) -> list[str]:

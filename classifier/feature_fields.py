@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import isfinite
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -11,39 +10,6 @@ from classifier.errors import ConfigurationError, did_you_mean
 
 if TYPE_CHECKING:
     from classifier.schema import Feature
-
-
-def require_types(feature: Feature) -> None:
-    """Refuse fields of the wrong type.
-
-    Raises:
-        ConfigurationError: With the field, the value, and what is required.
-    """
-
-    def wrong(field: str, required: str) -> ConfigurationError:
-        value = getattr(feature, field)
-        quoted = isinstance(value, str) and required != "text"
-        return ConfigurationError(
-            f"{field} of feature {feature.name!r} must be {required}, got {value!r}", remedy="leave out the quotes" if quoted else ""
-        )
-
-    for field in ("name", "unit", "tokenizer"):
-        if not isinstance(getattr(feature, field), str):
-            raise wrong(field, "text")
-    for field in ("mutable", "protected"):
-        if not isinstance(getattr(feature, field), bool):
-            raise wrong(field, "true or false")
-    for field in ("low", "high", "scale"):
-        if getattr(feature, field) is not None and not is_number(getattr(feature, field)):
-            raise wrong(field, "a number")
-    if feature.fill is not None and not isinstance(feature.fill, str) and not is_number(feature.fill):
-        raise wrong("fill", "a number or text")
-    if feature.unknown is not None and not isinstance(feature.unknown, str):
-        raise wrong("unknown", "text")
-    # A text is a sequence of texts too, and would become categories of one letter.
-    categories: object = feature.categories
-    if isinstance(categories, str) or not isinstance(categories, Sequence) or not all(isinstance(c, str) for c in categories):
-        raise ConfigurationError(f"categories of feature {feature.name!r} must be a list of texts, got {categories!r}")
 
 
 def require_categories(feature: Feature) -> None:

@@ -1,17 +1,24 @@
-"""Options: values that somebody states are held against the types that a dataclass gives them."""
+"""Options: values that somebody states are held against the types that a dataclass gives them.
+
+Dataclasses check nothing, and a number in quotes would fail far from where it stands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from classifier.errors import ConfigurationError
 
-_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", NoneType: "nothing"}
+_KINDS: dict[type, type] = {int: Integral, float: Real}
+_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+_LISTS = {int: "a list of whole numbers", float: "a list of numbers", str: "a list of texts"}
 
 
-def require_types(kind: type, given: Mapping[str, Any], *, where: str = "") -> None:
+def require_types(kind: type, given: Mapping[str, Any], *, whose: str = "") -> None:
     """Refuse values of other types than a dataclass states for its fields.
 
     Which of several words a value may be is left to the dataclass, which can say more.
@@ -19,38 +26,49 @@ def require_types(kind: type, given: Mapping[str, Any], *, where: str = "") -> N
     Args:
         kind: The dataclass.
         given: Values by the name of their field; names that are no fields are passed over.
-        where: What to put before a field's name in the error.
+        whose: What to put behind a field's name in the error, ``" of feature 'income'"``.
 
     Raises:
         ConfigurationError: With the first value that does not fit.
     """
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     for name, value in given.items():
         if name in hints and not _fits(value, hints[name]):
-            raise ConfigurationError(f"{where}{name} must be {_words(hints[name])}, got {value!r}")
+            quoted = isinstance(value, str) and not {int, float, bool}.isdisjoint((hints[name], *_alternatives(hints[name])))
+            raise ConfigurationError(
+                f"{name}{whose} must be {_words(hints[name])}, got {value!r}", remedy="leave out the quotes" if quoted else ""
+            )
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else ()
 
 
 def _fits(value: Any, hint: Any) -> bool:
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any or origin is Literal:
         return True
-    if origin in (Union, UnionType):
+    if _alternatives(hint):
         return any(_fits(value, each) for each in inner)
     if origin is tuple:
-        # TOML and JSON give lists.
+        # TOML and JSON give lists. A text is a sequence too, and would become a list of letters.
         return isinstance(value, tuple | list) and all(_fits(part, inner[0]) for part in value)
-    if hint in (int, float) and isinstance(value, bool):
-        return False
-    return isinstance(value, (int, float) if hint is float else origin or hint)
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, _KINDS.get(hint, origin or hint))
 
 
 def _words(hint: Any) -> str:
     origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, UnionType):
-        return " or ".join(_words(each) for each in inner)
+    if _alternatives(hint):
+        return " or ".join(_words(each) for each in inner if each is not NoneType)
     if origin is tuple:
-        plural = {int: "whole numbers", float: "numbers", str: "texts"}
-        return f"a list of {plural.get(inner[0], 'values')}"
+        return _LISTS.get(inner[0], "a list")
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return "a table of options by name"
+        return "a table of values by name"
     return _WORDS.get(hint, f"a {getattr(hint, '__name__', hint)}")

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from classifier.errors import ConfigurationError, did_you_mean
-from classifier.feature_fields import require_categories, require_range, require_types
+from classifier.feature_fields import require_categories, require_range
 from classifier.modality import modality_of
+from classifier.options import require_types
 
 Kind = Literal["continuous", "integer", "binary", "categorical", "text"]
 Direction = Literal["any", "increase", "decrease"]
@@ -60,7 +61,7 @@ class Feature:
     tokenizer: str = ""
 
     def __post_init__(self) -> None:
-        require_types(self)
+        require_types(type(self), vars(self), whose=f" of feature {self.name!r}")
         _require_one_of(f"the kind of feature {self.name!r}", self.kind, Kind)
         _require_one_of(f"the direction of feature {self.name!r}", self.direction, Direction)
         if self.expected_effect is not None:

@@ -126,5 +126,5 @@ class Recipe:
         for name in (*common, *self.options):
             if name not in known:
                 raise ConfigurationError(f"the architecture {self.architecture!r} has no option {name!r}", remedy=did_you_mean(name, known))
-        require_types(architecture, self.options, where=f"the option of {self.architecture!r} ")
+        require_types(architecture, self.options, whose=f" of {self.architecture!r}")
         return architecture(**common, **self.options)

@@ -54,6 +54,7 @@ class Groups(Check):
         "fairness.equal_opportunity_difference",
     )
     needs: ClassVar[frozenset[Need]] = frozenset({"two_classes", "favourable", "protected"})
+    trainings: ClassVar[int] = 5
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
         crossed = subject.lacks("recipe") is None

@@ -28,6 +28,7 @@ class Compression(Check):
 
     metrics: ClassVar = ("performance.compression_agreement", "performance.compression_accuracy_change")
     needs: ClassVar[frozenset[Need]] = frozenset({"classifier", "recipe", "compression"})
+    trainings: ClassVar[int] = 1
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
         recipe, training, validation = subject.recipe, subject.training, subject.validation

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from classifier.chunks import chunk_size
+from classifier.chunks import sum_in_chunks
 from classifier.cleaning import constant_columns, describe_table, infer_feature, tidy_columns
 from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.formats.series import SERIES, read_series, series_frame
@@ -165,10 +166,11 @@ class Series(Modality):
         flag = observed_column(self.schema)
         if flag is None:
             return x.mean(0)
-        here = x[..., flag, None]
-        total = (x * here).sum((0, 1)) / here.sum().clamp_min(1.0)
-        mean = torch.where(here.sum(0) > 0, (x * here).sum(0) / here.sum(0).clamp_min(1.0), total)
-        mean[:, flag] = (here.mean(0)[:, 0] >= 0.5).to(x)
+        sums = sum_in_chunks(lambda part: (part * part[..., flag, None]).sum(0), x)
+        counts = sum_in_chunks(lambda part: part[..., flag, None].sum(0), x)
+        total = sums.sum(0) / counts.sum().clamp_min(1.0)
+        mean = torch.where(counts > 0, sums / counts.clamp_min(1.0), total).to(x.dtype)
+        mean[:, flag] = (counts[:, 0] >= 0.5 * len(x)).to(x)
         return mean
 
     def spread(self, values: Tensor, x: Tensor) -> Tensor:

@@ -13,8 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from classifier.chunks import chunk_size
-from classifier.chunks import sum_in_chunks
+from classifier.chunks import chunk_size, sum_in_chunks
 from classifier.cleaning import constant_columns, describe_table, infer_feature, tidy_columns
 from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.formats.series import SERIES, read_series, series_frame

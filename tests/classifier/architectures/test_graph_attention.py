@@ -147,13 +147,13 @@ def test_widths_that_the_heads_cannot_divide_are_refused() -> None:
 
 @pytest.mark.slow
 def test_it_learns_mutag(mutag: Path) -> None:
-    """Three of ten folds: chance is .66, and all ten folds reach .83 on average."""
+    """Cross-validated; the more frequent class is .66 of the graphs."""
     data = Dataset.read(mutag, target="label", modality="graph", event="1")
     fold = data.folds(10, seed=0)
     right = []
-    for index in range(3):
+    for index in range(10):
         rest, held = data[fold != index], data[fold == index]
         recipe = Recipe("graph_attention", epochs=60, learning_rate=5e-3, batch_size=32, class_weights="none", patience=None)
         classifier = train(Splits(rest, rest, held), recipe, progress=False)
         right += (classifier.predict(held.inputs) == held.labels).tolist()
-    assert np.mean(right) > 0.7, np.mean(right)
+    assert np.mean(right) >= 0.8, np.mean(right)

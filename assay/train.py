@@ -30,9 +30,9 @@ def train_from_file(
     from classifier.errors import ConfigurationError
     from classifier.records import require_replaceable
     from classifier.statistics import proportion
-    from explain.figures.curves import draw_curves
-    from explain.figures.decision_boundary import draw_decision_boundary
-    from explain.figures.training_curves import draw_training_curves
+    from explain.figures.behaviour.curves import draw_curves
+    from explain.figures.behaviour.decision_boundary import draw_decision_boundary
+    from explain.figures.training.training_curves import draw_training_curves
     from trainer import Epoch, train
 
     settings = Configuration.read(configuration)

@@ -60,4 +60,33 @@ class Settles(Protocol):
         """
 
 
+@runtime_checkable
+class Embeds(Protocol):
+    """A network over discrete inputs that first turns them into points of a continuous space.
+
+    ``classify(embed(x), x)`` is what the network answers to `x`.
+    """
+
+    def embed(self, x: Tensor) -> Tensor:
+        """The points that inputs are turned into.
+
+        Args:
+            x: Inputs, numbers of tokens ``(N, T)``.
+
+        Returns:
+            One vector a token ``(N, T, E)``.
+        """
+
+    def classify(self, embeddings: Tensor, x: Tensor) -> Tensor:
+        """What the network answers where the points are other ones.
+
+        Args:
+            embeddings: Points ``(N, T, E)``.
+            x: The inputs that they stand for, which tell where a text ends ``(N, T)``.
+
+        Returns:
+            Logits ``(N, K)``.
+        """
+
+
 ARCHITECTURES: Registry[type[Architecture]] = Registry("classifier.architectures", "architecture")

@@ -162,9 +162,9 @@ class Classifier:
         """
         x = x.to(self.device)
         if x.requires_grad and torch.is_grad_enabled():
-            return self._answer(x)
+            return self.logits_of(self._forward(x))
         with torch.no_grad():
-            return in_chunks(self._answer, x)
+            return in_chunks(lambda part: self.logits_of(self._forward(part)), x)
 
     def probabilities(self, x: Tensor) -> Tensor:
         """Probability of each class ``(N, K)``."""
@@ -262,8 +262,9 @@ class Classifier:
     def _tensors(self) -> dict[str, Tensor]:
         return dict(self.module.state_dict()) if self.module is not None else {}
 
-    def _answer(self, x: Tensor) -> Tensor:
-        logits = self._two_sided(self._forward(x))
+    def logits_of(self, answer: Tensor) -> Tensor:
+        """Logits ``(N, K)`` of what the network answers: of two classes a single one becomes two, and all are calibrated."""
+        logits = self._two_sided(answer)
         return logits if self.description.calibration is None else self.description.calibration(logits)
 
     def _two_sided(self, output: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ Item = TypeVar("Item")
 class Registry(Generic[Item]):
     """The items of one package; an item's id is the stem of its file.
 
-    Adding an item is adding a file: nobody edits a second one. Files whose name starts with an
-    underscore are no items.
+    Adding an item is adding a file: nobody edits a second one. Folders, and files whose name starts with an
+    underscore, are no items.
 
     Args:
         package: Import name of the folder that holds one item a file.
@@ -46,7 +46,7 @@ class Registry(Generic[Item]):
     def ids(self) -> tuple[str, ...]:
         """The ids there are, sorted, without importing any of them."""
         folder = importlib.import_module(self.package).__path__
-        return tuple(sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_")))
+        return tuple(sorted(m.name for m in pkgutil.iter_modules(folder) if not m.name.startswith("_") and not m.ispkg))
 
     def __getitem__(self, identifier: str) -> Item:
         if identifier not in self._items:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -13,6 +14,7 @@ from classifier.errors import ConfigurationError, DataError, ModelError, did_you
 from classifier.modality import modality_of
 from classifier.seeds import Seed
 from explain.availability import choose_method, require_applicable
+from explain.coalitions import coalition_values
 from explain.explanation import Explanation
 from explain.method import METHODS, Method, Scores, Task
 from explain.output import Output, Target, resolve_target
@@ -29,7 +31,7 @@ def attribute(
     seed: int = 0,
     **options: Any,
 ) -> Explanation:
-    """Divide the output of each input among its parts.
+    """Explain the output of each input by its parts.
 
     Args:
         classifier: What is explained.
@@ -71,26 +73,39 @@ def attribute(
     require_applicable(name, engine, what, rows=len(x), background=len(reference) if engine.takes_background else 1)
 
     task = Task(what, x, resolve_target(classifier, x, target), reference)
+    started = time.perf_counter()
     scores = engine(task, Seed(seed, ("explain", name)))
     _require_finite(scores, name)
+    base_value = _base_value(task, engine) if scores.base_value is None else scores.base_value
     return Explanation(
         attributions=scores.attributions.to("cpu", torch.float64),
         target=task.target.cpu(),
         inputs=x.cpu(),
         baseline=reference.cpu() if baseline is not None and baseline.dim() == x.dim() else reference[0].cpu(),
-        base_value=scores.base_value.to("cpu", torch.float64),
+        base_value=base_value.to("cpu", torch.float64),
         value=task.output(x, task.target).to("cpu", torch.float64),
         predictions=classifier.probabilities(x).cpu(),
         method=name,
         options=asdict(engine),
         output=task.output.kind,
         exact=scores.exact,
-        standard_error=scores.standard_error,
+        standard_error=None if scores.standard_error is None else scores.standard_error.to("cpu", torch.float64),
         seed=seed,
+        seconds=time.perf_counter() - started,
+        notes=scores.notes,
         schema=classifier.schema,
         classes=classifier.classes,
         classifier_digest=classifier.digest,
     )
+
+
+def _base_value(task: Task, method: Method) -> Tensor:
+    """The output at the baseline, or its mean over the background ``(N,)``."""
+    if method.takes_background:
+        return coalition_values(task, torch.zeros(1, len(task.modality.players), dtype=torch.bool))[:, 0]
+    if len(task.baseline) > 1 or not task.modality.continuous or (task.target != task.target[0]).any():
+        return task.output(task.reference, task.target)
+    return task.output(task.baseline, task.target[:1]).expand(len(task.x))
 
 
 def _batch(classifier: Classifier, letter: str) -> str:

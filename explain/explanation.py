@@ -18,7 +18,7 @@ from classifier.errors import IntegrityError
 from classifier.modality import Modality, modality_of
 from classifier.records import as_record, canonical_json, parse_record, write_atomically
 from classifier.schema import Schema
-from explain.method import METHODS
+from explain.method import METHODS, Quantity
 from explain.output import Kind
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ _WORDS = {"log_odds": "log-odds", "logit": "logit", "probability": "probability"
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """How much each element of each input moved the output away from its value at the baseline.
+    """What each element of each input has to do with the output; `quantity` says what its number is.
 
     Args:
-        attributions: One number an element ``(N, *S)``, float64, in the unit of `output`. A method that gives
+        attributions: One number an element ``(N, *S)``, float64, in `unit`. A method that gives
             credit to players lays it over their elements, so that `by_feature` gives it back.
         target: The class that is explained, for each input ``(N,)``.
         inputs: What was explained ``(N, *S)``.
@@ -46,6 +46,8 @@ class Explanation:
         exact: Whether the attributions are what the method defines, up to rounding.
         standard_error: Standard error of each player's attribution ``(N, P)``; ``None`` where nothing was sampled.
         seed: What was sampled with.
+        seconds: How long it took; ``None`` where nobody measured it.
+        notes: What a reader must know of this result.
         schema: What the inputs mean.
         classes: Names of the classes.
         classifier_digest: Digest of the classifier.
@@ -67,6 +69,13 @@ class Explanation:
     schema: Schema
     classes: tuple[str, ...]
     classifier_digest: str
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def quantity(self) -> Quantity:
+        """What an attribution is: a contribution, an effect, a slope or a weight; see `explain.method.Quantity`."""
+        return METHODS[self.method].quantity
 
     @property
     def modality(self) -> Modality:
@@ -75,7 +84,7 @@ class Explanation:
 
     @property
     def completeness_error(self) -> Tensor:
-        """How far the attributions miss the sum they should have, ``value - base_value`` ``(N,)``."""
+        """How far the attributions miss the sum that contributions have, ``value - base_value`` ``(N,)``."""
         return (self.attributions.flatten(1).sum(1) - (self.value - self.base_value)).abs()
 
     @property
@@ -83,7 +92,10 @@ class Explanation:
         """What the attributions are in, with its class: ``"log-odds of bad"``."""
         targets = set(self.target.tolist())
         name = self.classes[targets.pop()] if len(targets) == 1 else "each row's class"
-        return f"{_WORDS[self.output]} of {name}"
+        output = f"{_WORDS[self.output]} of {name}"
+        return {"slope": f"{output} per unit of the encoded input", "weight": f"weight, without a unit, for the {output}"}.get(
+            self.quantity, output
+        )
 
     def by_feature(self) -> Tensor:
         """Attributions summed to players; for a table, to its original features ``(N, P)``."""
@@ -178,7 +190,9 @@ class Explanation:
         return replace(self, **{name: getattr(self, name)[index] for name in of_rows})
 
     def __repr__(self) -> str:
-        kind = "exact" if self.exact else f"completeness error up to {self.completeness_error.max():.2g}"
+        kind = "exact" if self.exact else "an estimate"
+        if self.quantity == "contribution" and not self.exact:
+            kind = f"completeness error up to {self.completeness_error.max():.2g}"
         return f"Explanation({len(self)} rows, {self.unit}, {self.method}, {kind})"
 
     def _repr_html_(self) -> str:
@@ -199,4 +213,6 @@ class _Record:
     schema: Schema
     classes: tuple[str, ...]
     classifier_digest: str
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
     version: int = 1

@@ -63,14 +63,21 @@ class Output:
         Raises:
             ModelError: If one of them is not finite.
         """
-        logits = self.classifier.logits(x)
+        return self.of_logits(self.classifier.logits(x), target)
+
+    def of_logits(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The output ``(N,)`` where the logits are ``(N, K)`` and the classes to explain ``(N,)``.
+
+        Raises:
+            ModelError: If one of them is not finite.
+        """
         scores = logits.softmax(1) if self.kind == "probability" else logits
         chosen = scores.gather(1, target[:, None])[:, 0]
         if self.kind == "log_odds":
             chosen = chosen - scores.gather(1, 1 - target[:, None])[:, 0]
         if not chosen.isfinite().all():
             raise ModelError(
-                f"the classifier gives a {self.kind} that is not finite for {int((~chosen.isfinite()).sum())} of {len(x)} inputs "
+                f"the classifier gives a {self.kind} that is not finite for {int((~chosen.isfinite()).sum())} of {len(chosen)} inputs "
                 "that the explanation needs; some are mixtures of an input and its baseline",
                 remedy="check the weights, and how the model treats values between or outside its training data",
             )

@@ -79,6 +79,18 @@ class HuggingFaceNetwork(nn.Module):
         logits: Tensor = self.model(input_ids=x[:, :extent], attention_mask=here[:, :extent].long()).logits
         return logits
 
+    def embed(self, x: Tensor) -> Tensor:
+        """The vectors of the tokens ``(N, T, E)``, before positions are added."""
+        vectors: Tensor = self.model.get_input_embeddings()(x)  # type: ignore[operator]  # every model of transformers has them
+        return vectors
+
+    def classify(self, embeddings: Tensor, x: Tensor) -> Tensor:
+        """Logits ``(N, K)`` of embedded tokens; see `classifier.architecture.Embeds`."""
+        here = x != self.padding
+        extent = max(1, int(here.sum(1).max()))
+        logits: Tensor = self.model(inputs_embeds=embeddings[:, :extent], attention_mask=here[:, :extent].long()).logits
+        return logits
+
 
 def _compute_buffers(module: nn.Module, keys: object) -> None:
     """Compute what is no weight and in no file, such as positions, where the module was built without memory.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 
-from classifier.chunks import chunk_size
 from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
+from explain.continuum import Continuum
 from explain.method import METHODS, Method, Need, Scores, Task
 
 
@@ -18,7 +19,8 @@ from explain.method import METHODS, Method, Need, Scores, Task
 class IntegratedGradients(Method):
     """Average the gradient along the straight path from the baseline to the input (equation 1).
 
-    Complete: attributions sum to ``f(x) - f(baseline)``, up to an error that shrinks as `steps` grows.
+    Complete: attributions sum to ``f(x) - f(baseline)``, up to an error that shrinks as `steps` grows. The
+    path of a text runs through the embeddings of its tokens.
 
     Args:
         steps: Points of the Gauss-Legendre rule; each costs a forward and a backward pass.
@@ -33,20 +35,19 @@ class IntegratedGradients(Method):
             raise ConfigurationError(f"steps must be at least 1, got {self.steps}")
 
     def __call__(self, task: Task, seed: Seed) -> Scores:
-        from captum.attr import IntegratedGradients as CaptumIntegratedGradients
-
-        engine = CaptumIntegratedGradients(task.output)
-        baseline = task.baseline.expand_as(task.x)
-        # Captum cuts a batch by steps but never by inputs, so the inputs are cut here.
-        size = chunk_size(tuple(task.x.shape[1:]))
-        parts = [
-            engine.attribute(
-                task.x[start : start + size],
-                baselines=baseline[start : start + size],
-                additional_forward_args=task.target[start : start + size],
-                n_steps=self.steps,
-                internal_batch_size=size,
-            ).detach()
-            for start in range(0, len(task.x), size)
-        ]
-        return Scores(torch.cat(parts), task.output(baseline, task.target))
+        space = Continuum(task)
+        nodes, weights = (torch.from_numpy(values).to(space.points) for values in np.polynomial.legendre.leggauss(self.steps))
+        # The rule is for -1 to 1, and the path goes from 0 to 1.
+        shape = (1, -1, *(1,) * (space.points.dim() - 1))
+        places, weights = ((nodes + 1) / 2).reshape(shape), weights / 2
+        height, width = max(1, space.size // self.steps), min(self.steps, space.size)
+        attributions = torch.zeros_like(space.points)
+        rows = torch.arange(len(task.x), device=task.x.device)
+        for some in torch.split(rows, height):
+            start = space.reference[some, None]
+            way = space.points[some, None] - start
+            for place, weight in zip(torch.split(places, width, 1), torch.split(weights, width), strict=True):
+                slope = space.gradient((start + place * way).flatten(0, 1), some.repeat_interleave(place.shape[1]))
+                attributions[some] += torch.einsum("nk...,k->n...", slope.reshape(len(some), -1, *slope.shape[1:]), weight)
+            attributions[some] *= way[:, 0]
+        return Scores(space.to_elements(attributions))

@@ -1,7 +1,7 @@
 """Figures: one file a picture. Each takes `ax`, returns it, and shows or saves nothing.
 
-A file that can draw an explanation registers the function that does; ``Explanation.plot`` finds it by
-the file's name. The others draw a training run or a classifier.
+A file of this folder registers the function that draws an explanation; ``Explanation.plot`` finds it by the
+file's name. The folders hold what draws something else, by what that is.
 """
 
 from __future__ import annotations

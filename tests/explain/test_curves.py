@@ -13,7 +13,7 @@ from classifier import Classifier, Dataset
 from classifier.architectures._terms import AdditiveNetwork
 from classifier.architectures.additive import Additive
 from classifier.errors import ConfigurationError, NotApplicableError
-from explain.figures.curves import draw_curve, draw_curves
+from explain.figures.behaviour.curves import draw_curve, draw_curves
 
 
 def loans(classes: int) -> Dataset:

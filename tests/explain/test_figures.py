@@ -19,8 +19,8 @@ from classifier.schema import Schema
 from explain import attribute
 from explain.figures.bar import draw_bar
 from explain.figures.beeswarm import draw_beeswarm
-from explain.figures.decision_boundary import draw_decision_boundary
-from explain.figures.training_curves import draw_training_curves
+from explain.figures.behaviour.decision_boundary import draw_decision_boundary
+from explain.figures.training.training_curves import draw_training_curves
 from explain.figures.waterfall import draw_waterfall
 
 

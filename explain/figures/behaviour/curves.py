@@ -21,8 +21,8 @@ from classifier.columns import encode_column
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.schema import Feature
-from explain.figures._panels import draw_bars, draw_lines, draw_surface, is_listed, share
 from explain.figures._style import axes_or_new, shorten
+from explain.figures.behaviour._panels import draw_bars, draw_lines, draw_surface, is_listed, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,1 @@
+"""Pictures of training: its losses, and the landscape that it moved through."""

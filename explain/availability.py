@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pandas as pd
+
 from classifier.classifier import Classifier
 from classifier.errors import NotApplicableError
 from explain.method import METHODS, Method
@@ -25,7 +27,24 @@ class Availability:
     reason: str
 
 
-def available(classifier: Classifier, *, rows: int = 1, background: int = 1, output: str = "auto") -> tuple[Availability, ...]:
+class Availabilities(tuple[Availability, ...]):
+    """Every method, as a tuple that prints as a list and shows itself in a notebook as a table."""
+
+    __slots__ = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line a method: its id, whether it applies, what its numbers are, and why it does not apply."""
+        lines = [(entry.method, entry.applies, METHODS[entry.method].quantity, entry.reason) for entry in self]
+        return pd.DataFrame(lines, columns=["method", "applies", "quantity", "reason"])
+
+    def __str__(self) -> str:
+        return "\n".join(f"{entry.method}: {'applies' if entry.applies else entry.reason}" for entry in self)
+
+    def _repr_html_(self) -> str:
+        return self.to_frame().to_html(index=False, escape=True)
+
+
+def available(classifier: Classifier, *, rows: int = 1, background: int = 1, output: str = "auto") -> Availabilities:
     """Ask every method, with its default options, whether it holds for a classifier.
 
     Args:
@@ -36,7 +55,7 @@ def available(classifier: Classifier, *, rows: int = 1, background: int = 1, out
     """
     what = Output.of(classifier, output)
     obstacles = {name: _obstacle(METHODS[name](), what, rows=rows, background=background) for name in METHODS}
-    return tuple(Availability(name, not reason, reason) for name, reason in obstacles.items())
+    return Availabilities(Availability(name, not reason, reason) for name, reason in obstacles.items())
 
 
 def choose_method(output: Output, *, rows: int, background: int) -> str:

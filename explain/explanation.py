@@ -24,6 +24,8 @@ from explain.output import Kind
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# An attribution that is rounding alone.
+_NOTHING = 1e-9
 _WORDS = {"log_odds": "log-odds", "logit": "logit", "probability": "probability"}
 
 
@@ -90,12 +92,13 @@ class Explanation:
     @property
     def unit(self) -> str:
         """What the attributions are in, with its class: ``"log-odds of bad"``."""
-        targets = set(self.target.tolist())
-        name = self.classes[targets.pop()] if len(targets) == 1 else "each row's class"
-        output = f"{_WORDS[self.output]} of {name}"
-        return {"slope": f"{output} per unit of the encoded input", "weight": f"weight, without a unit, for the {output}"}.get(
-            self.quantity, output
-        )
+        return {"slope": f"{self.output_name} per encoded unit", "weight": "no unit"}.get(self.quantity, self.output_name)
+
+    @property
+    def label(self) -> str:
+        """What an axis of attributions shows: ``"contribution to the log-odds of bad"``."""
+        words = {"contribution": "contribution to", "effect": "effect on", "slope": "slope of", "weight": "weight (no unit) for"}
+        return f"{words[self.quantity]} the {self.output_name}" + (" per encoded unit" if self.quantity == "slope" else "")
 
     def by_feature(self) -> Tensor:
         """Attributions summed to players; for a table, to its original features ``(N, P)``."""
@@ -106,13 +109,13 @@ class Explanation:
         return self.by_feature().abs().mean(0)
 
     def to_frame(self) -> pd.DataFrame:
-        """One line for each row and feature: row, feature, value in natural units, attribution, standard error.
+        """One line for each row and each player that it has: row, feature, value in natural units, attribution, standard error.
 
         The standard error is absent (``NaN``) where nothing was sampled.
         """
         rows, players = len(self), self.modality.players
         errors = np.full((rows, len(players)), np.nan) if self.standard_error is None else self.standard_error.numpy()
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "row": np.repeat(np.arange(rows), len(players)),
                 "feature": np.tile(np.array(players, dtype=object), rows),
@@ -121,6 +124,9 @@ class Explanation:
                 "standard_error": errors.reshape(-1),
             }
         )
+        # What comes after the end of a text is no part of it.
+        told = self.modality.present(self.inputs) | (self.by_feature().abs() > _NOTHING)
+        return frame[told.flatten().numpy()].reset_index(drop=True)
 
     def top(self, k: int = 5) -> pd.DataFrame:
         """The `k` features of each row with the largest attributions, largest first, as in :meth:`to_frame`."""
@@ -132,16 +138,42 @@ class Explanation:
         """Draw the explanation; the figure is ``ax.figure``.
 
         Args:
-            kind: ``"waterfall"`` (one row), ``"heatmap"`` (one image), ``"bar"``, ``"beeswarm"``, or ``"auto"``: a
-                waterfall for one row, or a heat map where it is an image, and a beeswarm for more.
+            kind: ``"waterfall"`` (contributions of one row), ``"heatmap"`` (one image), ``"text"``, ``"series"``, ``"edge_mask"``
+                (one graph), ``"bar"``, ``"beeswarm"``, ``"decision"`` or ``"scatter"`` (several rows), or ``"auto"``, which
+                takes the one for the inputs: of one row its own picture, of several a beeswarm, or bars where a
+                player means another thing in each.
             ax: Where to draw; a new figure where there is none.
         """
         from explain.figures import FIGURES
 
-        if kind == "auto":
-            single = "heatmap" if self.schema.modality == "image" else "waterfall"
-            kind = single if len(self) == 1 else "beeswarm"
-        return FIGURES[kind](self, ax)
+        return FIGURES[self._picture() if kind == "auto" else kind](self, ax)
+
+    def _picture(self) -> str:
+        if len(self) > 1:
+            return "beeswarm" if self.modality.aligned else "bar"
+        own = {"image": "heatmap", "text": "text", "sequence": "series", "graph": "edge_mask"}
+        return own.get(self.schema.modality, "waterfall" if self.quantity == "contribution" else "bar")
+
+    def to_html(self) -> str:
+        """What a notebook shows, as HTML to keep: a table with bars, or a text in colours."""
+        from explain.figures._html import explanation_html
+
+        return explanation_html(self)
+
+    def to_shap(self) -> Any:
+        """The same as a ``shap.Explanation`` of players: values, base values, values of the features and their names.
+
+        Of a table, `data` holds numbers in natural units and the words of categories; of other inputs, words.
+        """
+        from shap import Explanation as ShapExplanation
+
+        if self.schema.modality == "tabular":
+            data = self.schema.decode(self.inputs).to_numpy(dtype=object)
+        else:
+            data = np.array([list(words.values()) for words in self.modality.words(self.inputs)], dtype=object)
+        return ShapExplanation(
+            values=self.by_feature().numpy(), base_values=self.base_value.numpy(), data=data, feature_names=list(self.modality.players)
+        )
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, its record as JSON in the metadata, whole or not at all."""
@@ -176,6 +208,13 @@ class Explanation:
         values: dict[str, Any] = {"standard_error": None, **vars(record), **tensors}
         return cls(**{name: value for name, value in values.items() if name != "version"})
 
+    @property
+    def output_name(self) -> str:
+        """What is explained, with its class: ``"log-odds of bad"``."""
+        targets = set(self.target.tolist())
+        name = self.classes[targets.pop()] if len(targets) == 1 else "each row's class"
+        return f"{_WORDS[self.output]} of {name}"
+
     def __len__(self) -> int:
         return len(self.inputs)
 
@@ -196,9 +235,7 @@ class Explanation:
         return f"Explanation({len(self)} rows, {self.unit}, {self.method}, {kind})"
 
     def _repr_html_(self) -> str:
-        from explain.figures._html import explanation_html
-
-        return explanation_html(self)
+        return self.to_html()
 
 
 @dataclass(frozen=True)

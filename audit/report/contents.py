@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from audit.bundle import Audit
 from audit.evidence import Evidence, Figure, Table
 from audit.policy import VERDICTS, Finding, Policy, Severity, Verdict
-from audit.report.catalogue import Catalogue
 from audit.report.wording import Wording
+from classifier.catalogue import Catalogue
 from classifier.metric import Metric
 
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from audit.evidence import Cell, Figure, Table
 from audit.policy import Finding
-from audit.report.catalogue import NOTHING, Catalogue
+from classifier.catalogue import NOTHING, Catalogue
 from classifier.metric import Metric
 
 Style = Literal["percent", "points", "number"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap
 
 # Okabe & Ito (2008). Blue and orange differ in lightness too, so they stay apart in grey.
 RAISES, LOWERS, NEUTRAL = "#E69F00", "#0072B2", "#999999"
@@ -16,6 +19,8 @@ INK, FAINT = "#222222", "#BBBBBB"
 # From dark to light without a change of hue that only some eyes see.
 LEVELS = "cividis"
 _LONGEST = 44
+# Files of fonts with Chinese characters, as the common systems bring them.
+_CHINESE = ("NotoSansCJK-Regular", "NotoSansCJKsc-Regular", "SourceHanSansSC-Regular", "msyh", "PingFang", "wqy-microhei", "simhei")
 
 
 def axes_or_new(ax: Axes | None, *, width: float = 7.0, height: float = 4.0) -> Axes:
@@ -55,3 +60,24 @@ def shorten(text: str, longest: int = _LONGEST) -> str:
 def signed(number: float) -> str:
     """A number with its sign, to three digits: ``"+0.42"``, ``"−1.3"``, ``"0"``."""
     return f"{number:+.3g}".replace("-", "−") if number else "0"
+
+
+def diverging_colors() -> LinearSegmentedColormap:
+    """Colours from what lowers the output through white to what raises it, equally far on both sides."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("effect", [LOWERS, "#FFFFFF", RAISES])
+
+
+@cache
+def font_families() -> list[str]:
+    """Fonts for a text in any script: matplotlib's own, and one with Chinese characters where this machine has one."""
+    from matplotlib import font_manager
+
+    # Asked of the system: matplotlib remembers the fonts that there were when it first ran.
+    files = {Path(path).stem: path for path in font_manager.findSystemFonts()}
+    for name in _CHINESE:
+        if name in files:
+            font_manager.fontManager.addfont(files[name])
+            return ["DejaVu Sans", font_manager.FontProperties(fname=files[name]).get_name()]
+    return ["DejaVu Sans"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from explain.figures import FIGURES
-from explain.figures._style import INK, LOWERS, NEUTRAL, axes_or_new, name_rows, tidy_axes
+from explain.figures._style import INK, LOWERS, NEUTRAL, RAISES, axes_or_new, name_rows, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,9 +30,11 @@ def draw_bar(
 ) -> Axes:
     """Draw one bar a name, the largest on top; those beyond `limit` are summed into a last, grey one.
 
+    Where some are below 0, those above are orange.
+
     Args:
         names: What each bar is ``(P,)``.
-        values: Its length ``(P,)``, at least 0.
+        values: Its length ``(P,)``.
         label: What the lengths are, with their unit.
         low: Lower ends of intervals ``(P,)``, drawn with `high` as whiskers.
         high: Upper ends of intervals ``(P,)``.
@@ -41,11 +43,12 @@ def draw_bar(
         ax: Where to draw; a new figure where there is none.
     """
     lengths = np.asarray(values, dtype=float)
-    order = np.argsort(-lengths, kind="stable")
+    order = np.argsort(-np.abs(lengths), kind="stable")
+    both = bool((lengths < 0).any())
     shown, rest = order[:limit], order[limit:]
     ax = axes_or_new(ax, height=1.2 + 0.28 * (len(shown) + bool(len(rest))))
     places = np.arange(len(shown))
-    ax.barh(places, lengths[shown], color=LOWERS, height=0.66)
+    ax.barh(places, lengths[shown], color=[RAISES if both and length > 0 else LOWERS for length in lengths[shown]], height=0.66)
     if low is not None and high is not None:
         ends = np.stack([lengths[shown] - np.asarray(low)[shown], np.asarray(high)[shown] - lengths[shown]])
         ax.errorbar(lengths[shown], places, xerr=ends, fmt="none", ecolor=INK, elinewidth=1, capsize=2)
@@ -54,7 +57,10 @@ def draw_bar(
         ax.barh(len(shown), lengths[rest].sum(), color=NEUTRAL, height=0.66)
         labels.append(f"{len(rest)} others, summed")
     name_rows(ax, labels)
-    ax.set_xlim(left=0)
+    if both:
+        ax.axvline(0, color=INK, linewidth=0.9)
+    else:
+        ax.set_xlim(left=0)
     ax.grid(axis="x", color="#EEEEEE")
     ax.set_xlabel(label)
     ax.set_title(title, loc="left", fontsize="medium")
@@ -64,11 +70,21 @@ def draw_bar(
 
 @FIGURES.register
 def plot_importance(explanation: Explanation, ax: Axes | None = None) -> Axes:
-    """Draw the mean size of each feature's attribution."""
+    """Draw the mean size of each feature's attribution, or of one row the attributions themselves."""
+    modality, method = explanation.modality, explanation.method.replace("_", " ")
+    if len(explanation) > 1:
+        return draw_bar(
+            modality.players,
+            explanation.importance().numpy(),
+            label=f"mean size of the {explanation.label}",
+            title=f"Importance over {len(explanation)} rows ({method})",
+            ax=ax,
+        )
+    words = modality.words(explanation.inputs)[0]
     return draw_bar(
-        explanation.modality.players,
-        explanation.importance().numpy(),
-        label=f"mean |attribution|, in {explanation.unit}",
-        title=f"Importance over {len(explanation)} rows ({explanation.method.replace('_', ' ')})",
+        [f"{name} = {words[name]}" for name in modality.players],
+        explanation.by_feature()[0].numpy(),
+        label=explanation.label,
+        title=f"One row, explained by {method}",
         ax=ax,
     )

@@ -104,7 +104,7 @@ def plot_distribution(explanation: Explanation, ax: Axes | None = None) -> Axes:
         explanation.modality.players,
         explanation.by_feature().numpy(),
         levels,
-        label=f"attribution, in {explanation.unit}",
+        label=explanation.label,
         title=f"Attributions of {len(explanation)} rows ({explanation.method.replace('_', ' ')})",
         ax=ax,
     )

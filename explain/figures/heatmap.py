@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.modalities.image import Image
 from explain.figures import FIGURES
-from explain.figures._style import FAINT, INK, LOWERS, RAISES, axes_or_new, signed
+from explain.figures._style import FAINT, INK, axes_or_new, diverging_colors, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,6 @@ def draw_heatmap(
         words: What the two panels are called, where the reader has another language.
         ax: Where to draw both; a new figure where there is none.
     """
-    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Rectangle
 
     shown, sizes = np.asarray(picture, dtype=float), np.asarray(values, dtype=float)
@@ -51,9 +50,9 @@ def draw_heatmap(
     colored = np.broadcast_to(shown, (height, width, 3))
     ax.imshow(colored, extent=(0, width, height, 0), interpolation="nearest")
     reach = float(np.abs(sizes).max()) or 1.0
-    colors = LinearSegmentedColormap.from_list("effect", [LOWERS, "#FFFFFF", RAISES])
     start = width * (1 + _GAP)
-    effect = ax.imshow(sizes, cmap=colors, vmin=-reach, vmax=reach, extent=(start, start + width, height, 0), interpolation="nearest")
+    place = (start, start + width, height, 0)
+    effect = ax.imshow(sizes, cmap=diverging_colors(), vmin=-reach, vmax=reach, extent=place, interpolation="nearest")
     brightness = colored.mean(2)
     if min(height, width) > 1 and np.ptp(brightness) > 0:
         middle = (brightness.min() + brightness.max()) / 2
@@ -63,8 +62,8 @@ def draw_heatmap(
     ax.set_ylim(height, 0)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    for place, word in zip((0, start), words, strict=True):
-        ax.annotate(word, (place, 0), (0, 4), textcoords="offset points", fontsize="small", color=INK, annotation_clip=False)
+    for left, word in zip((0, start), words, strict=True):
+        ax.annotate(word, (left, 0), (0, 4), textcoords="offset points", fontsize="small", color=INK, annotation_clip=False)
     for edge in (0.0, start):
         ax.add_patch(Rectangle((edge, 0), width, height, fill=False, edgecolor=FAINT, linewidth=0.8, clip_on=False))
     bar = ax.figure.colorbar(effect, cax=ax.inset_axes((1.03, 0, 0.03, 1)), ticks=[-reach, 0, reach])
@@ -93,7 +92,7 @@ def plot_heatmap(explanation: Explanation, ax: Axes | None = None) -> Axes:
     return draw_heatmap(
         modality.picture(explanation.inputs)[0],
         explanation.attributions[0].sum(0).numpy(),
-        label=f"attribution, in {explanation.unit}",
+        label=explanation.label,
         title=f"One image, explained by {explanation.method.replace('_', ' ')}",
         ax=ax,
     )

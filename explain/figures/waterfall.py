@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classifier.errors import ConfigurationError
+from classifier.errors import ConfigurationError, NotApplicableError
 from explain.figures import FIGURES
 from explain.figures._style import FAINT, INK, LOWERS, NEUTRAL, RAISES, axes_or_new, name_rows, signed, tidy_axes
 
@@ -101,8 +101,14 @@ def plot_row(explanation: Explanation, ax: Axes | None = None) -> Axes:
     """Draw the one row of an explanation.
 
     Raises:
+        NotApplicableError: If its numbers are no contributions, which alone lead from the base value to the output.
         ConfigurationError: If it has more than one.
     """
+    if explanation.quantity != "contribution":
+        raise NotApplicableError(
+            f"a waterfall adds contributions up, and {explanation.method} gives each part its {explanation.quantity}",
+            remedy='draw explanation.plot("bar")',
+        )
     if len(explanation) != 1:
         raise ConfigurationError(
             f"a waterfall shows one row, got {len(explanation)}", remedy='choose one, as in explanation[0].plot("waterfall")'

@@ -10,9 +10,10 @@ from audit import Audit, Policy
 from audit.check import ROOMS, check_ids, metric_names
 from audit.policy import Reason, Severity, Verdict
 from audit.report import html, languages, render_html, summarise, terminal
-from audit.report.catalogue import Catalogue, CatalogueError, read_catalogue
+from audit.report.catalogue import read_catalogue
 from audit.report.wording import PERCENT, POINTS
 from classifier.architecture import ARCHITECTURES
+from classifier.catalogue import Catalogue, CatalogueError
 from classifier.dataset import Independence
 from classifier.errors import ConfigurationError
 from classifier.schema import Kind

@@ -12,8 +12,9 @@ import pytest
 from audit import Audit, Policy
 from audit.evidence import Evidence, Series, Table
 from audit.report import render_html
-from audit.report.catalogue import CatalogueError, read_catalogue
+from audit.report.catalogue import read_catalogue
 from audit.report.wording import Wording
+from classifier.catalogue import CatalogueError
 from classifier.metric import Metric
 from tests.audit.report.conftest import replace_evidence
 

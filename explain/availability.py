@@ -62,11 +62,12 @@ def choose_method(output: Output, *, rows: int, background: int) -> str:
     """The method that ``"auto"`` stands for.
 
     Exact Shapley values where an additive network's terms tell them or enumeration is affordable. Else, against
-    one baseline, integrated gradients, or permutations for a black box; against a background, kernel SHAP.
+    one baseline, integrated gradients, exact ones for a network of straight pieces, or permutations for a black box;
+    against a background, kernel SHAP.
     """
-    estimates = ("kernel_shap", "permutation_shap") if background > 1 else ("integrated_gradients", "permutation_shap")
-    usable = {name for name in METHODS if not _obstacle(METHODS[name](), output, rows=rows, background=background)}
-    return next(name for name in ("additive_terms", "exact_shapley", *estimates) if name in usable)
+    estimates = ("kernel_shap",) if background > 1 else ("exact_integrated_gradients", "integrated_gradients")
+    order = ("additive_terms", "exact_shapley", *estimates, "permutation_shap")
+    return next(name for name in order if name in METHODS and not _obstacle(METHODS[name](), output, rows=rows, background=background))
 
 
 def require_applicable(name: str, method: Method, output: Output, *, rows: int, background: int) -> None:

@@ -21,6 +21,9 @@ from classifier.seeds import Seed
 from classifier.statistics import Array, bootstrap, mean
 from explain import Explanation, attribute, available
 
+# What the first explanation is made with, in this order where it is exact; the second is by integrated gradients.
+EXACT, ESTIMATES, SECOND = ("additive_terms", "exact_shapley"), ("kernel_shap", "permutation_shap"), "integrated_gradients"
+
 
 @register
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +67,8 @@ class Attribution(Check):
                 modality.words(x), values[first.method], modality.present(x).numpy(), seed.child("importance")
             )
         metrics += [metric.measured_on(method=first.method) for metric in importance]
-        if "integrated_gradients" in values:
-            metrics.append(_agreement(values[first.method], values["integrated_gradients"], seed.child("agreement")))
+        if SECOND in values:
+            metrics.append(_agreement(values[first.method], values[SECOND], seed.child("agreement")))
         example = _typical_unfavourable(subject, first, subject.test.labels[chosen].numpy())
         draw = _heatmap if isinstance(modality, Image) else _waterfall
         shown = self.shown if isinstance(modality, Image) or not modality.aligned else len(names)
@@ -88,19 +91,17 @@ class Attribution(Check):
         """The Shapley values first: they are what the pictures show."""
         model, background = subject.model, subject.background(self.background, seed.child("background").integer())
         usable = {entry.method for entry in available(model, rows=len(x), background=len(background)) if entry.applies}
-        exact = next((name for name in ("additive_terms", "exact_shapley") if name in usable), None)
+        exact = next((name for name in EXACT if name in usable), None)
         if exact is not None:
             shapley = attribute(model, x, exact, baseline=background, seed=seed.value)
         elif model.differentiable:
-            shapley = attribute(model, x, "kernel_shap", baseline=background, seed=seed.value, samples=self.samples)
+            shapley = attribute(model, x, ESTIMATES[0], baseline=background, seed=seed.value, samples=self.samples)
         else:
-            shapley = attribute(model, x, "permutation_shap", baseline=background, seed=seed.value)
+            shapley = attribute(model, x, ESTIMATES[1], baseline=background, seed=seed.value)
         explanations = {shapley.method: shapley}
         if model.differentiable:
             centre = modality_of(model.schema).typical(background)
-            explanations["integrated_gradients"] = attribute(
-                model, x, "integrated_gradients", baseline=centre, seed=seed.value, steps=self.steps
-            )
+            explanations[SECOND] = attribute(model, x, SECOND, baseline=centre, seed=seed.value, steps=self.steps)
         return explanations
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,8 @@ import torch
 from torch import nn
 
 from classifier import Classifier, Dataset, Feature, Schema
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture(scope="session")
@@ -44,18 +45,12 @@ def linear_classifier(mixed_schema: Schema) -> Classifier:
 
 
 @pytest.fixture(scope="session")
-def gunpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gunpoint() -> Path:
     """A folder with GunPoint_TRAIN.ts and GunPoint_TEST.ts."""
-    return _unpacked("gunpoint", tmp_path_factory.mktemp("gunpoint"))
+    return EXAMPLES / "gunpoint"
 
 
 @pytest.fixture(scope="session")
-def mutag(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MUTAG in the TU format."""
-    return _unpacked("mutag", tmp_path_factory.mktemp("mutag"))
-
-
-def _unpacked(name: str, folder: Path) -> Path:
-    for packed in (Path(__file__).parent / "data" / name).glob("*.gz"):
-        (folder / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
-    return folder
+def mutag() -> Path:
+    """A folder with MUTAG in the TU format, and files that are none of it."""
+    return EXAMPLES / "mutag"

@@ -21,6 +21,7 @@ from classifier.errors import IntegrityError, ModelError
 from classifier.modality import MODALITIES, modality_of
 from classifier.records import as_record, canonical_json, digest, folder_atomically, parse_record, read_record, sha256, write_atomically
 from classifier.schema import Schema
+from classifier.trees import Trees
 
 Factory = Callable[[Schema, int], nn.Module]
 WEIGHTS, DOCUMENT = "weights.safetensors", "classifier.json"
@@ -59,9 +60,13 @@ class Classifier:
     Make one with :meth:`wrap`, `trainer.train`, or :meth:`load`.
     """
 
-    def __init__(self, forward: Callable[[Tensor], Tensor], description: Description, *, origin: str = "") -> None:
+    def __init__(
+        self, forward: Callable[[Tensor], Tensor], description: Description, *, origin: str = "", trees: Trees | None = None
+    ) -> None:
         self._forward = forward
         self.description = description
+        #: The ensemble of trees that a black box calls, for a method that reads it; ``None`` where none was given.
+        self.trees = trees
         self._origin = origin
         self._digest: str | None = None
 
@@ -74,6 +79,7 @@ class Classifier:
         classes: tuple[str, ...] | list[str],
         factory: Factory | Architecture | None = None,
         card: Mapping[str, Any] | None = None,
+        trees: Trees | None = None,
     ) -> Classifier:
         """Make a classifier of a module that returns logits, or of a function that returns probabilities.
 
@@ -85,6 +91,7 @@ class Classifier:
             classes: Name of each class; of two, the second is the event.
             factory: The registered architecture that builds the module, if one does.
             card: What is to be told of it.
+            trees: The ensemble of trees that the function calls, if it does.
 
         Raises:
             ModelError: If the model does not answer a batch with one finite logit (or probability) a class.
@@ -104,7 +111,7 @@ class Classifier:
             classifier = cls(module, description)
         else:
             origin = f"{getattr(model, '__module__', '')}.{getattr(model, '__qualname__', type(model).__qualname__)}"
-            classifier = cls(_LogProbabilities(model), description, origin=origin)
+            classifier = cls(_LogProbabilities(model), description, origin=origin, trees=trees)
         classifier._check()
         return classifier
 
@@ -176,7 +183,7 @@ class Classifier:
 
     def calibrated(self, calibration: Calibration) -> Classifier:
         """The same classifier with its network's logits calibrated, instead of any calibration it had."""
-        return Classifier(self._forward, replace(self.description, calibration=calibration), origin=self._origin)
+        return Classifier(self._forward, replace(self.description, calibration=calibration), origin=self._origin, trees=self.trees)
 
     @property
     def digest(self) -> str:

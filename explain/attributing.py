@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from classifier.classifier import Classifier
-from classifier.errors import ConfigurationError, DataError, ModelError, did_you_mean
-from classifier.modality import modality_of
+from classifier.errors import ConfigurationError, ModelError, did_you_mean
 from classifier.seeds import Seed
 from explain.availability import choose_method, require_applicable
 from explain.coalitions import coalition_values
 from explain.explanation import Explanation
+from explain.inputs import checked_batch, resolve_baseline
 from explain.method import METHODS, Method, Scores, Task
 from explain.output import Output, Target, resolve_target
 
@@ -55,13 +55,8 @@ def attribute(
         DataError: If inputs or baseline are not finite.
         ModelError: If the classifier answers with values that are not finite.
     """
-    x = _checked(inputs, "inputs", classifier).to(classifier.device)
-    if x.dim() != len(classifier.schema.shape) + 1 or len(x) == 0:
-        raise ConfigurationError(
-            f"inputs must be a batch {_batch(classifier, 'N')} of at least one, got {tuple(inputs.shape)}",
-            remedy="a single input x is the batch x[None]",
-        )
-    reference = _resolve_baseline(classifier, baseline).to(x)
+    x = checked_batch(classifier, inputs)
+    reference = resolve_baseline(classifier, baseline).to(x)
     what = Output.of(classifier, output)
     name = choose_method(what, rows=len(x), background=len(reference)) if method == "auto" else method
     engine = _configured(name, options, chosen=method == "auto")
@@ -90,6 +85,7 @@ def attribute(
         output=task.output.kind,
         exact=scores.exact,
         standard_error=None if scores.standard_error is None else scores.standard_error.to("cpu", torch.float64),
+        element_error=None if scores.element_error is None else scores.element_error.to("cpu", torch.float64),
         seed=seed,
         seconds=time.perf_counter() - started,
         notes=scores.notes,
@@ -108,37 +104,6 @@ def _base_value(task: Task, method: Method) -> Tensor:
     return task.output(task.baseline, task.target[:1]).expand(len(task.x))
 
 
-def _batch(classifier: Classifier, letter: str) -> str:
-    return f"({', '.join((letter, *map(str, classifier.schema.shape)))})"
-
-
-def _checked(values: object, name: str, classifier: Classifier) -> Tensor:
-    """Inputs as float32, if they are a tensor of finite numbers whose last axes are an input's."""
-    if not isinstance(values, Tensor):
-        raise ConfigurationError(
-            f"{name} must be a tensor, got {type(values).__name__}", remedy="encode a table with classifier.schema.encode(frame)"
-        )
-    shape = classifier.schema.shape
-    if values.dim() not in (len(shape), len(shape) + 1) or tuple(values.shape[values.dim() - len(shape) :]) != shape:
-        raise ConfigurationError(f"{name} must have the shape {shape} or {_batch(classifier, 'N')}, got {tuple(values.shape)}")
-    wrong = ~values.isfinite()
-    if wrong.any():
-        raise DataError(f"{name} must be finite, got {int(wrong.sum())} values that are not", remedy="fill or drop missing values first")
-    return values.detach().to(modality_of(classifier.schema).dtype)
-
-
-def _resolve_baseline(classifier: Classifier, baseline: Tensor | None) -> Tensor:
-    """What inputs are compared with ``(M, *S)``."""
-    shape = classifier.schema.shape
-    if baseline is None:
-        recorded = classifier.card.get("baseline")
-        baseline = modality_of(classifier.schema).neutral() if recorded is None else torch.tensor(recorded).reshape(shape)
-    reference = _checked(baseline, "baseline", classifier).reshape(-1, *shape)
-    if len(reference) == 0:
-        raise ConfigurationError(f"the background must have at least one row, got {tuple(baseline.shape)}")
-    return reference
-
-
 def _configured(name: str, options: dict[str, Any], *, chosen: bool) -> Method:
     kind = METHODS[name]
     if chosen and options:
@@ -155,5 +120,5 @@ def _require_finite(scores: Scores, name: str) -> None:
     if wrong.any():
         raise ModelError(
             f"{name} gives {int(wrong.sum())} attributions that are not finite; the classifier's gradients are not",
-            remedy="kernel_shap and permutation_shap need none",
+            remedy="kernel_shap, permutation_shap and feature_ablation need none",
         )

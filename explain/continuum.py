@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from classifier.architecture import Embeds
-from classifier.chunks import chunk_size, in_chunks
+from classifier.chunks import in_chunks
 from classifier.classifier import Classifier
 from classifier.errors import ModelError
 from classifier.modality import modality_of
+from explain.piecewise import split_affine
+from explain.plain_layers import PlainLayers
 
 if TYPE_CHECKING:
     from explain.method import Task
 
-# Input elements that go forwards and back at once on a processor: more leave its cache, and the layers of a network are
-# remembered for each of them.
-_CACHED = 2**16
+# Numbers that a network may remember for its way back at once, on a processor and on another device: more leave the
+# processor's cache, and what fits into memory is far more.
+_CACHED, _REMEMBERED = 2**20, 2**27
 # How far the answer to embeddings may be from that to their tokens, as a share of the logits' size.
 _ALIKE = 1e-3
 
@@ -42,7 +45,7 @@ class Continuum:
     """Inputs as points, of which the output is a smooth function.
 
     Args:
-        task: What is to be explained; it takes one baseline an input.
+        task: What is to be explained.
 
     Raises:
         ModelError: If the network answers otherwise to the embeddings of tokens than to the tokens.
@@ -50,16 +53,40 @@ class Continuum:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self._network = embedding_network(task.classifier)
-        self.points, self.reference = self._points(task.x), self._points(task.reference)
-        if self._network is not None:
+        self.embedded = embedding_network(task.classifier)
+        self.points = self.enter(task.x)
+        self._wrong = torch.zeros((), dtype=torch.int64, device=task.x.device)
+        self._asked = 0
+        self._begin, self._rest = (nn.Sequential(), None) if self.embedded else split_affine(_network(task))
+        self._plain = None if self._rest is None else PlainLayers.of(self._rest)
+        if self.embedded is not None:
             self._require_alike()
 
-    @property
+    @cached_property
+    def reference(self) -> Tensor:
+        """Where each input's path starts ``(N, *E)``; the task takes one baseline an input."""
+        return self.enter(self.task.reference)
+
+    @cached_property
     def size(self) -> int:
-        """How many points go forwards and back at once."""
-        shape = tuple(self.points.shape[1:])
-        return chunk_size(shape, elements=_CACHED) if self.points.device.type == "cpu" else chunk_size(shape)
+        """How many points go forwards and back at once: as many as leave the network a bounded number of values to remember."""
+        counted = 0
+
+        def count(values: Tensor) -> Tensor:
+            nonlocal counted
+            counted += values.numel() if values.untyped_storage().data_ptr() not in weights else 0
+            return values
+
+        weights = {weight.untyped_storage().data_ptr() for weight in _network(self.task).state_dict().values()}
+        rows = torch.zeros(1, dtype=torch.int64, device=self.points.device)
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda values: values):
+            self.output(self.points[:1].detach().requires_grad_(), rows)
+        budget = _CACHED if self.points.device.type == "cpu" else _REMEMBERED
+        return max(1, budget // max(1, counted, self.points[0].numel()))
+
+    def enter(self, x: Tensor) -> Tensor:
+        """The points ``(n, *E)`` of inputs ``(n, *S)``: themselves, or the embeddings of their tokens."""
+        return x if self.embedded is None else in_chunks(self.embedded.embed, x).detach()
 
     def output(self, points: Tensor, rows: Tensor) -> Tensor:
         """The output ``(n,)`` at points.
@@ -69,11 +96,32 @@ class Continuum:
             rows: The input that each point belongs to, by its number ``(n,)``: its class is explained, and it tells
                 where a text ends.
         """
-        target = self.task.target[rows]
-        if self._network is None:
-            return self.task.output(points, target)
-        answer = self._network.classify(points, self.task.x[rows])
-        return self.task.output.of_logits(self.task.classifier.logits_of(answer), target)
+        if self.embedded is None:
+            return self._chosen(_network(self.task)(points), rows)
+        return self._chosen(self.embedded.classify(points, self.task.x[rows]), rows)
+
+    def begin(self, points: Tensor) -> Tensor:
+        """What the affine layers that the network begins with make of points ``(n, *H)``; the points where there are none."""
+        return self._begin(points)
+
+    def finish(self, begun: Tensor, rows: Tensor) -> Tensor:
+        """The output ``(n,)`` where `begin` gave ``(n, *H)``; see `output`."""
+        return self.output(begun, rows) if self._rest is None else self._chosen(self._rest(begun), rows)
+
+    def slopes(self, begun: Tensor, rows: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The output ``(n,)`` where `begin` gave ``(n, *H)``, and its gradient by that, times a weight ``(n, *H)``.
+
+        Args:
+            begun: What `begin` gave; it may be written over.
+            rows: The input that each belongs to ``(n,)``.
+            weights: How much each counts ``(n,)``.
+        """
+        answer, kept = (begun.detach(), []) if self._plain is None else self._plain.forwards(begun.detach())
+        answer.requires_grad_()
+        with torch.enable_grad():
+            values = self.finish(answer, rows) if self._plain is None else self._chosen(answer, rows)
+            (slopes,) = torch.autograd.grad(values, answer, weights)
+        return values.detach(), slopes if self._plain is None else self._plain.backwards(slopes, kept)
 
     def gradient(self, points: Tensor, rows: Tensor) -> Tensor:
         """The gradient of the output at points ``(n, *E)``, as many at once as there are; see `output`."""
@@ -84,10 +132,26 @@ class Continuum:
 
     def to_elements(self, values: Tensor) -> Tensor:
         """Values of points ``(N, *E)`` as values of the inputs' elements ``(N, *S)``: those of an embedding are summed."""
-        return values if self._network is None else values.sum(-1)
+        self.require_finite()
+        return values if self.embedded is None else values.sum(-1)
 
-    def _points(self, x: Tensor) -> Tensor:
-        return x if self._network is None else in_chunks(self._network.embed, x).detach()
+    def require_finite(self) -> None:
+        """Look at whether all outputs were finite.
+
+        A processor looks at once; elsewhere this is called at the end, since to look at a value stops a device.
+
+        Raises:
+            ModelError: If one was not.
+        """
+        self.task.output.require_finite(int(self._wrong), self._asked)
+
+    def _chosen(self, answer: Tensor, rows: Tensor) -> Tensor:
+        chosen = self.task.output.chosen(self.task.classifier.logits_of(answer), self.task.target[rows])
+        self._wrong += (~chosen.detach().isfinite()).sum()
+        self._asked += len(chosen)
+        if chosen.device.type == "cpu":
+            self.require_finite()
+        return chosen
 
     def _require_alike(self) -> None:
         rows = torch.arange(len(self.points), device=self.points.device)[:8]
@@ -98,3 +162,9 @@ class Continuum:
                 f"the network answers {float(by_tokens[0]):.4g} to tokens and {float(by_points[0]):.4g} to their embeddings",
                 remedy="gradients by its embeddings would mislead; kernel_shap and permutation_shap need none",
             )
+
+
+def _network(task: Task) -> nn.Module:
+    network = task.classifier.module
+    assert network is not None  # a method that needs gradients is refused where there is none
+    return network

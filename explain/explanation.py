@@ -24,6 +24,7 @@ from explain.output import Kind
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_OPTIONAL = frozenset({"standard_error", "element_error"})
 # An attribution that is rounding alone.
 _NOTHING = 1e-9
 _WORDS = {"log_odds": "log-odds", "logit": "logit", "probability": "probability"}
@@ -48,6 +49,7 @@ class Explanation:
         exact: Whether the attributions are what the method defines, up to rounding.
         standard_error: Standard error of each player's attribution ``(N, P)``; ``None`` where nothing was sampled.
         seed: What was sampled with.
+        element_error: Standard error of each element's attribution ``(N, *S)``, such as an edge's; ``None`` where there is none.
         seconds: How long it took; ``None`` where nobody measured it.
         notes: What a reader must know of this result.
         schema: What the inputs mean.
@@ -71,6 +73,7 @@ class Explanation:
     schema: Schema
     classes: tuple[str, ...]
     classifier_digest: str
+    element_error: Tensor | None = None
     seconds: float | None = None
     notes: tuple[str, ...] = ()
 
@@ -202,10 +205,10 @@ class Explanation:
             raise IntegrityError(f"{path} is no safetensors file: {error}", remedy="save the explanation again") from error
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         record = parse_record(_Record, header.get("__metadata__", {}).get("assay", "").encode(), str(path))
-        wanted = {field.name for field in fields(cls)} - {field.name for field in fields(_Record)} - {"standard_error"}
+        wanted = {field.name for field in fields(cls)} - {field.name for field in fields(_Record)} - _OPTIONAL
         if wanted - tensors.keys():
             raise IntegrityError(f"{path} lacks {', '.join(sorted(wanted - tensors.keys()))}", remedy="save the explanation again")
-        values: dict[str, Any] = {"standard_error": None, **vars(record), **tensors}
+        values: dict[str, Any] = {**dict.fromkeys(_OPTIONAL), **vars(record), **tensors}
         return cls(**{name: value for name, value in values.items() if name != "version"})
 
     @property
@@ -224,8 +227,7 @@ class Explanation:
         of_rows = {"attributions", "target", "inputs", "base_value", "value", "predictions"}
         if self.baseline.dim() == self.inputs.dim() and not METHODS[self.method].takes_background and len(self.baseline) == len(self):
             of_rows.add("baseline")
-        if self.standard_error is not None:
-            of_rows.add("standard_error")
+        of_rows |= {name for name in _OPTIONAL if getattr(self, name) is not None}
         return replace(self, **{name: getattr(self, name)[index] for name in of_rows})
 
     def __repr__(self) -> str:

@@ -71,6 +71,7 @@ class Scores:
         base_value: The output at the baseline, or its mean over the background ``(N,)``; left out, it is computed.
         exact: Whether the attributions are what the method defines, up to rounding, and not an estimate of it.
         standard_error: Standard error of each player's attribution ``(N, P)``, where it was sampled.
+        element_error: Standard error of each element's ``(N, *S)``, where elements were sampled one by one.
         notes: What a reader must know of this result, such as a method that stood in for another.
     """
 
@@ -78,6 +79,7 @@ class Scores:
     base_value: Tensor | None = None
     exact: bool = False
     standard_error: Tensor | None = None
+    element_error: Tensor | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -71,17 +71,28 @@ class Output:
         Raises:
             ModelError: If one of them is not finite.
         """
+        chosen = self.chosen(logits, target)
+        self.require_finite(int((~chosen.isfinite()).sum()), len(chosen))
+        return chosen
+
+    def chosen(self, logits: Tensor, target: Tensor) -> Tensor:
+        """As `of_logits`, without a look at the values, which would make a device wait."""
         scores = logits.softmax(1) if self.kind == "probability" else logits
         chosen = scores.gather(1, target[:, None])[:, 0]
-        if self.kind == "log_odds":
-            chosen = chosen - scores.gather(1, 1 - target[:, None])[:, 0]
-        if not chosen.isfinite().all():
+        return chosen - scores.gather(1, 1 - target[:, None])[:, 0] if self.kind == "log_odds" else chosen
+
+    def require_finite(self, wrong: int, count: int) -> None:
+        """Refuse outputs of which so many are not finite.
+
+        Raises:
+            ModelError: If there is one.
+        """
+        if wrong:
             raise ModelError(
-                f"the classifier gives a {self.kind} that is not finite for {int((~chosen.isfinite()).sum())} of {len(chosen)} inputs "
+                f"the classifier gives a {self.kind} that is not finite for {wrong} of {count} inputs "
                 "that the explanation needs; some are mixtures of an input and its baseline",
                 remedy="check the weights, and how the model treats values between or outside its training data",
             )
-        return chosen
 
 
 def resolve_target(classifier: Classifier, x: Tensor, target: Target) -> Tensor:

@@ -49,6 +49,11 @@ class Columns:
             found.append(values)
         return torch.cat(found, dim=1)
 
+    def owners(self, schema: Schema) -> tuple[str, ...]:
+        """The feature that each column is of."""
+        owner = {place: name for name, group in schema.groups.items() for place in range(group.start, group.stop)}
+        return tuple(owner[column.group.start] for column in self.columns)
+
 
 def fit_columns(schema: Schema, names: Sequence[str], width: int, coded: Coded, *, categories: Categories, what: str) -> Columns:
     """The columns that a model takes, found by its own names or, where it has none, by their order.

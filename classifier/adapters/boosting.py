@@ -20,6 +20,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ModelError
 from classifier.records import sha256
 from classifier.schema import Schema
+from classifier.trees import Trees
 
 # What each objective predicts; the others are no classifiers.
 _XGBOOST = {"binary:logistic": "probabilities", "binary:logitraw": "logits", "multi:softprob": "probabilities", "multi:softmax": "logits"}
@@ -76,7 +77,9 @@ def from_xgboost(
         return torch.from_numpy(booster.predict(table, output_margin=not probable, iteration_range=until))
 
     coded = _xgboost_categories(booster, path.name) if "c" in (kinds or ()) else {}
-    return _classifier(predict, path, booster.num_features(), names, coded, schema, classes, output_classes, categories, probable=probable)
+    return _classifier(
+        booster, predict, path, booster.num_features(), names, coded, schema, classes, output_classes, categories, probable=probable
+    )
 
 
 def from_lightgbm(
@@ -105,7 +108,9 @@ def from_lightgbm(
 
     names = booster.feature_name()
     coded = _lightgbm_categories(booster, text, schema, path.name)
-    return _classifier(predict, path, booster.num_feature(), names, coded, schema, classes, output_classes, categories, probable=True)
+    return _classifier(
+        booster, predict, path, booster.num_feature(), names, coded, schema, classes, output_classes, categories, probable=True
+    )
 
 
 def _require_objective(objective: str, known: Sequence[str], name: str) -> None:
@@ -164,6 +169,7 @@ def _existing(path: str | Path, suffixes: Sequence[str]) -> Path:
 
 
 def _classifier(
+    booster: Any,
     predict: Callable[[Tensor], Tensor],
     path: Path,
     width: int,
@@ -192,4 +198,5 @@ def _classifier(
         "output_order": own,
         "assumptions": columns.assumed,
     }
-    return Classifier.wrap(function, schema=schema, classes=list(classes), card=card)
+    trees = Trees(booster, lambda x: columns(x).numpy(), columns.owners(schema), tuple(order))
+    return Classifier.wrap(function, schema=schema, classes=list(classes), card=card, trees=trees)

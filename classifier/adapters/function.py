@@ -10,10 +10,16 @@ from torch import Tensor
 
 from classifier.classifier import Classifier
 from classifier.schema import Schema
+from classifier.trees import Trees
 
 
 def from_function(
-    function: Callable[[pd.DataFrame], Any], *, schema: Schema, classes: Sequence[str], card: Mapping[str, Any] | None = None
+    function: Callable[[pd.DataFrame], Any],
+    *,
+    schema: Schema,
+    classes: Sequence[str],
+    card: Mapping[str, Any] | None = None,
+    trees: Trees | None = None,
 ) -> Classifier:
     """Make a classifier of a function that takes a table in natural units.
 
@@ -24,6 +30,7 @@ def from_function(
         schema: What the inputs mean.
         classes: Name of each class; of two, the second is the event.
         card: What is to be told of it.
+        trees: The ensemble of trees that the function calls, if it does.
     """
 
     def probabilities(x: Tensor) -> Any:
@@ -31,4 +38,4 @@ def from_function(
 
     probabilities.__module__ = getattr(function, "__module__", type(function).__module__)
     probabilities.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)
-    return Classifier.wrap(probabilities, schema=schema, classes=list(classes), card=card)
+    return Classifier.wrap(probabilities, schema=schema, classes=list(classes), card=card, trees=trees)

@@ -16,6 +16,7 @@ from classifier.adapters.function import from_function
 from classifier.classifier import Classifier
 from classifier.errors import ModelError
 from classifier.schema import Schema
+from classifier.trees import trees_of
 
 
 def from_sklearn(factory: Callable[[], Any], *, schema: Schema, classes: tuple[str, ...], output_classes: Sequence[str] = ()) -> Classifier:
@@ -47,7 +48,7 @@ def from_sklearn(factory: Callable[[], Any], *, schema: Schema, classes: tuple[s
     probabilities.__qualname__ = type(estimator).__qualname__
     probabilities.__module__ = type(estimator).__module__
     card = {"output_order": own, "names_classes": True, "assumptions": unseen_values(estimator, schema)}
-    return from_function(probabilities, schema=schema, classes=classes, card=card)
+    return from_function(probabilities, schema=schema, classes=classes, card=card, trees=trees_of(estimator, schema, order))
 
 
 def from_skops(

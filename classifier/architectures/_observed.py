@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from classifier.architectures._layers import Standardize
 from classifier.chunks import sum_in_chunks
@@ -81,3 +81,10 @@ def weighted_softmax(scores: Tensor, weight: Tensor) -> Tensor:
     # A score that is left out may be far above those that count; its exponential must stay finite to be multiplied by 0.
     counted = weight * (scores - highest).clamp_max(30.0).exp()
     return counted / counted.sum(-1, keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)
+
+
+class WeightedSoftmax(nn.Module):
+    """`weighted_softmax` as a layer of its own, so that its weights, and gradients with respect to them, can be looked at."""
+
+    def forward(self, scores: Tensor, weight: Tensor) -> Tensor:
+        return weighted_softmax(scores, weight)

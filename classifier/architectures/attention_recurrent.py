@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from classifier.architecture import ARCHITECTURES, Architecture
-from classifier.architectures._observed import StandardizeObserved, weighted_softmax
+from classifier.architectures._observed import StandardizeObserved, WeightedSoftmax
 from classifier.errors import ConfigurationError
 from classifier.schema import Schema
 
@@ -66,6 +66,7 @@ class AttentionRecurrentNetwork(nn.Module):
         width = widths[-1] + hidden[0]
         self.normal = nn.ModuleList((nn.LayerNorm(hidden[0]), nn.LayerNorm(width)))
         self.score = nn.Sequential(nn.Linear(width, hidden[-1]), nn.Tanh(), nn.Linear(hidden[-1], 1, bias=False))
+        self.weigh = WeightedSoftmax()
         self.head = nn.Linear(2 * width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,7 +102,7 @@ class AttentionRecurrentNetwork(nn.Module):
                 both = (ahead(states)[0], _taken(back(_taken(states, turned))[0], turned))
                 states = self.dropout(torch.cat(both, dim=2))
         known = self.normal[1](torch.cat([states, read], dim=2))
-        return known, weighted_softmax(self.score(known)[..., 0], here.gather(1, order)), order
+        return known, self.weigh(self.score(known)[..., 0], here.gather(1, order)), order
 
 
 def _taken(values: Tensor, index: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from classifier.architecture import ARCHITECTURES, Architecture
-from classifier.architectures._observed import StandardizeObserved, pool, weighted_softmax
+from classifier.architectures._observed import StandardizeObserved, WeightedSoftmax, pool
 from classifier.errors import ConfigurationError
 from classifier.schema import Schema
 
@@ -108,6 +108,7 @@ class GraphAttentionLayer(nn.Module):
         self.source = nn.Parameter(torch.empty(heads, width // heads))
         self.target = nn.Parameter(torch.empty(heads, width // heads))
         self.bias = nn.Parameter(torch.zeros(width))
+        self.weigh = WeightedSoftmax()
         for parameter in (self.linear.weight, self.source, self.target):
             nn.init.xavier_uniform_(parameter)
 
@@ -124,6 +125,6 @@ class GraphAttentionLayer(nn.Module):
         ends = (projected * self.target).sum(3).permute(0, 2, 1)
         scores = nn.functional.leaky_relu(ends[..., :, None] + starts[..., None, :], 0.2)
         itself = torch.eye(nodes, dtype=adjacency.dtype, device=adjacency.device)
-        attention = weighted_softmax(scores, torch.maximum(adjacency, itself)[:, None])
+        attention = self.weigh(scores, torch.maximum(adjacency, itself)[:, None])
         mixed = torch.einsum("bhij,bjhc->bihc", attention, projected)
         return mixed.reshape(batch, nodes, -1) + self.bias, attention

@@ -119,15 +119,30 @@ class TextTransformer(nn.Module):
         """
         here = x != self.padding
         said = embeddings[..., self.options.width :]
-        values = self.dropout(embeddings[..., : self.options.width] + self.positions[: x.shape[1]])
-        for block in self.blocks:
-            values = block(values, here)
-        values = self.normal(values)
-        scores = torch.zeros_like(values[..., 0]) if self.weights is None else self.weights(values)[..., 0]
-        share = scores.masked_fill(~here, torch.finfo(scores.dtype).min).softmax(1)
-        pooled = (share[..., None] * values).sum(1)
+        values = self._values(embeddings, here)
+        pooled = (self._share(values, here)[..., None] * values).sum(1)
         said = (said * here[..., None]).sum(1) / here.sum(1, keepdim=True).clamp_min(1).sqrt()
         return self.head(self.dropout(pooled)) + said
+
+    def shares(self, x: Tensor) -> Tensor:
+        """How much each token weighs in the mean over a text ``(N, T)``; of each text they sum to 1.
+
+        Args:
+            x: Numbers of tokens ``(N, T)``.
+        """
+        here = x != self.padding
+        return self._share(self._values(self.embed(x), here), here)
+
+    def _values(self, embeddings: Tensor, here: Tensor) -> Tensor:
+        """The vectors of the tokens after all layers ``(N, T, W)``."""
+        values = self.dropout(embeddings[..., : self.options.width] + self.positions[: here.shape[1]])
+        for block in self.blocks:
+            values = block(values, here)
+        return self.normal(values)
+
+    def _share(self, values: Tensor, here: Tensor) -> Tensor:
+        scores = torch.zeros_like(values[..., 0]) if self.weights is None else self.weights(values)[..., 0]
+        return scores.masked_fill(~here, torch.finfo(scores.dtype).min).softmax(1)
 
     def forward(self, x: Tensor) -> Tensor:
         lengths = (x != self.padding).sum(1)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
 from explain.continuum import Continuum
 from explain.method import METHODS, Method, Need, Scores, Task
+from explain.straight_path import StraightPath
 
 
 @METHODS.register
@@ -36,18 +39,25 @@ class IntegratedGradients(Method):
 
     def __call__(self, task: Task, seed: Seed) -> Scores:
         space = Continuum(task)
-        nodes, weights = (torch.from_numpy(values).to(space.points) for values in np.polynomial.legendre.leggauss(self.steps))
-        # The rule is for -1 to 1, and the path goes from 0 to 1.
-        shape = (1, -1, *(1,) * (space.points.dim() - 1))
-        places, weights = ((nodes + 1) / 2).reshape(shape), weights / 2
-        height, width = max(1, space.size // self.steps), min(self.steps, space.size)
-        attributions = torch.zeros_like(space.points)
-        rows = torch.arange(len(task.x), device=task.x.device)
-        for some in torch.split(rows, height):
-            start = space.reference[some, None]
-            way = space.points[some, None] - start
-            for place, weight in zip(torch.split(places, width, 1), torch.split(weights, width), strict=True):
-                slope = space.gradient((start + place * way).flatten(0, 1), some.repeat_interleave(place.shape[1]))
-                attributions[some] += torch.einsum("nk...,k->n...", slope.reshape(len(some), -1, *slope.shape[1:]), weight)
-            attributions[some] *= way[:, 0]
-        return Scores(space.to_elements(attributions))
+        nodes, weights = (torch.from_numpy(values).to(space.points) for values in _rule(self.steps))
+        parts = []
+        for rows in torch.arange(len(task.x), device=task.x.device).split(space.size):
+            path = StraightPath(space, rows)
+            inner = (1,) * (path.way.dim() - 1)
+            slopes = torch.zeros_like(path.way)
+            height, width = max(1, space.size // self.steps), min(self.steps, space.size)
+            for places in torch.arange(len(rows), device=rows.device).split(height):
+                begins, ways = path.start[places, None], path.way[places, None]
+                for node, weight in zip(nodes.split(width), weights.split(width), strict=True):
+                    points = torch.addcmul(begins, node.reshape(-1, *inner), ways)
+                    _, weighted = path.gradients(points.flatten(0, 1), places.repeat_interleave(len(node)), weight.repeat(len(places)))
+                    slopes[places] += weighted.reshape(points.shape).sum(1)
+            parts.append(path.attributions(slopes))
+        return Scores(space.to_elements(torch.cat(parts)))
+
+
+@lru_cache
+def _rule(steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The places on a way from 0 to 1, and how much each counts."""
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    return (nodes + 1) / 2, weights / 2

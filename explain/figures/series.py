@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def plot_series(explanation: Explanation, ax: Axes | None = None) -> Axes:
             f"this picture shows one series, got {len(explanation)}", remedy='choose one, as in explanation[0].plot("series")'
         )
     here = modality.observed(explanation.inputs)[0].numpy() > 0.5
-    case = modality.decode(explanation.inputs).iloc[0, 0]
+    case: Any = modality.decode(explanation.inputs).iloc[0, 0]
     columns = explanation.attributions[0].numpy()
     colours = {name: columns[:, schema.groups[name]].sum(1) for name in case.columns}
     names = sorted(case.columns, key=lambda name: -np.abs(colours[name]).sum())[:_MOST]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,7 +38,7 @@ def draw_text(tokens: Sequence[str], values: ArrayLike, *, label: str, title: st
     ax = axes_or_new(ax, width=7.2)
     ax.set_axis_off()
     ax.set_title(title, loc="left", fontsize="medium")
-    fonts = {"fontsize": _SIZE, "fontfamily": font_families(), "color": INK}
+    fonts: dict[str, Any] = {"fontsize": _SIZE, "fontfamily": font_families(), "color": INK}
     dpi = ax.figure.dpi
     letter = _SIZE / 72 * dpi
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # axes of a figure have one

@@ -139,7 +139,7 @@ def test_log_odds_of_ten_classes_are_refused(ten_classes: Classifier, x: Tensor)
 
 
 def test_gradients_of_a_black_box_are_refused(black_box: Classifier, x: Tensor) -> None:
-    with pytest.raises(NotApplicableError, match="black box; these do: .*kernel_shap"):
+    with pytest.raises(NotApplicableError, match=r"black box; these do: .*kernel_shap"):
         attribute(black_box, x, "integrated_gradients")
 
 

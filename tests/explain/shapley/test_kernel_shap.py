@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import comb
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
-from classifier.schema import Schema
 from classifier.seeds import Seed
 from explain import attribute
-from explain.attribution.kernel_shap import _Design
-from explain.coalitions import coalition_values
-from explain.method import Task
-from explain.output import Output
-
-
-@pytest.fixture(scope="module")
-def wide(random_network: Callable[..., nn.Module], numbers: Callable[[int], Schema]) -> Classifier:
-    return Classifier.wrap(random_network(11, 2), schema=numbers(11), classes=("no", "yes"))
-
-
-@pytest.fixture(scope="module")
-def rows() -> Tensor:
-    return torch.rand(6, 11, generator=torch.Generator().manual_seed(2))
+from explain.coalition_design import Design
 
 
 def test_standard_errors_tell_the_size_of_the_error(wide: Classifier, rows: Tensor) -> None:
@@ -61,19 +46,19 @@ def test_sampled_attributions_are_complete_and_shared_by_all_rows(wide: Classifi
     [(2, 20), (3, 20), (5, 20), (5, 28), (6, 24), (6, 62), (6, 5000), (11, 130), (11, 5000), (30, 130), (30, 5000)],
 )
 def test_the_design_keeps_the_kernels_weight_of_every_size(players: int, samples: int) -> None:
-    design = _Design.draw(players, samples, Seed(0))
+    design = Design.draw(players, samples, Seed(0))
     present = design.present
     assert len(present) <= samples
     assert torch.equal(present.sum(0), (~present).sum(0)), "each coalition comes with its complement"
     kernel = sum((players - 1) / (size * (players - size)) for size in range(1, players))
     assert float(design.weight.sum()) == pytest.approx(kernel)
-    enumerated = design.group == 0
-    for size in set(present[enumerated].sum(1).tolist()):
-        members = present[enumerated][present[enumerated].sum(1) == size]
+    enumerated = present[: design.sizes[0]]
+    for size in set(enumerated.sum(1).tolist()):
+        members = enumerated[enumerated.sum(1) == size]
         assert len(members.unique(dim=0)) == len(members) == comb(players, size)
     if samples >= 2**players - 2:
         assert len(present) == 2**players - 2
-        assert enumerated.all()
+        assert design.complete
 
 
 def test_too_few_samples_are_refused(wide: Classifier, rows: Tensor) -> None:
@@ -81,16 +66,3 @@ def test_too_few_samples_are_refused(wide: Classifier, rows: Tensor) -> None:
         attribute(wide, rows, "kernel_shap", samples=43)
     with pytest.raises(ConfigurationError, match="samples must be at least 2, got 0"):
         attribute(wide, rows, "kernel_shap", samples=0)
-
-
-@pytest.mark.parametrize("elements", [1, 50, 333, 10**6])
-def test_values_of_coalitions_do_not_depend_on_how_the_work_is_cut(
-    elements: int, classifier: Classifier, x: Tensor, background: Tensor
-) -> None:
-    task = Task(Output.of(classifier, "auto"), x, torch.ones(5, dtype=torch.int64), background)
-    present = torch.rand(9, 8, generator=torch.Generator().manual_seed(1)) > 0.5
-    values = coalition_values(task, present, elements=elements)
-    for row, coalition in ((0, 0), (4, 8), (2, 5)):
-        mixed = torch.where(present[coalition], x[row], background)
-        logits = classifier.logits(mixed)
-        assert float(values[row, coalition]) == pytest.approx(float((logits[:, 1] - logits[:, 0]).mean()), abs=1e-5)

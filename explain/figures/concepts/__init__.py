@@ -1,0 +1,1 @@
+"""Pictures of the concepts that a network uses."""

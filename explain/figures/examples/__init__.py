@@ -1,0 +1,1 @@
+"""Pictures that explain by examples: rows beside other rows."""

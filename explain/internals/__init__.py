@@ -1,0 +1,1 @@
+"""Inside a network: what its layers see, attend to and learn, and why one does not learn."""

@@ -1,0 +1,1 @@
+"""Explanations by training data: one file a method."""

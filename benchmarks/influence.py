@@ -42,8 +42,8 @@ def make_rows() -> Dataset:
     return Dataset(x, (x[:, 0] > x[:, 1]).long(), np.arange(ROWS), schema, ("no", "yes"), pd.DataFrame(index=range(ROWS)))
 
 
-def captum_scores(networks: list[nn.Module], rows: Dataset, x: Tensor, target: Tensor, *, fast: bool, batch: int) -> Callable[[], Tensor]:
-    """Captum's TracInCP, its gradients of single rows vectorised, or TracInCPFast, which looks at the last layer alone."""
+def captum_work(networks: list[nn.Module], rows: Dataset, x: Tensor, target: Tensor, *, fast: bool, batch: int) -> Callable[[], Tensor]:
+    """Captum's TracInCP, its gradients of single rows vectorised, or TracInCPFast, which looks at the last layer alone, without its bias."""
     from captum.influence import TracInCP, TracInCPFast
 
     def load(module: nn.Module, name: str) -> float:
@@ -52,7 +52,11 @@ def captum_scores(networks: list[nn.Module], rows: Dataset, x: Tensor, target: T
 
     data, names, model = TensorDataset(rows.inputs, rows.labels), [str(i) for i in range(STAGES)], make_network(0)
     common: dict[str, Any] = {"checkpoints_load_func": load, "loss_fn": nn.CrossEntropyLoss(reduction="sum"), "batch_size": batch}
-    peer = TracInCPFast(model, model[-1], data, names, **common) if fast else TracInCP(model, data, names, sample_wise_grads_per_batch=True, **common)  # type: ignore[index]
+    peer = (
+        TracInCPFast(model, model[-1], data, names, **common)
+        if fast
+        else TracInCP(model, data, names, sample_wise_grads_per_batch=True, **common)
+    )  # type: ignore[index]
     return lambda: peer.influence((x, target))
 
 
@@ -67,13 +71,19 @@ def main() -> None:
     every: dict[str, Any] = {**ask, "method": "tracin", "checkpoints": stages, "learning_rates": (RATE,) * STAGES}
     runs: list[tuple[str, str, Callable[[], Any]]] = [
         ("assay tracin", "all layers", lambda: training_influence(stages[-1], rows, x, **every).scores),
-        ("captum TracInCP, batch 256", "all layers", captum_scores(networks, rows, x, target, fast=False, batch=256)),
-        ("assay tracin", "last layer", lambda: training_influence(stages[-1], rows, x, layers=("4",), **every).scores),
-        ("captum TracInCPFast, batch 256", "last layer", captum_scores(networks, rows, x, target, fast=True, batch=256)),
+        ("captum TracInCP, batch 256", "all layers", captum_work(networks, rows, x, target, fast=False, batch=256)),
+        ("assay tracin", "last layer, no bias", lambda: training_influence(stages[-1], rows, x, layers=("4.weight",), **every).scores),
+        ("captum TracInCPFast, batch 256", "last layer, no bias", captum_work(networks, rows, x, target, fast=True, batch=256)),
         ("assay trak, 1 model", "all layers", lambda: training_influence(stages[-1], rows, x, method="trak", **ask).scores),
-        ("assay influence_functions, 1 model", "all layers", lambda: training_influence(stages[-1], rows, x, method="influence_functions", **ask).scores),
+        (
+            "assay influence_functions, 1 model",
+            "all layers",
+            lambda: training_influence(stages[-1], rows, x, method="influence_functions", **ask).scores,
+        ),
     ]
-    table = Table("method", "weights", "seconds", "ratio to ours", "largest difference, as a share of the largest score", title="TracIn and others")
+    table = Table(
+        "method", "weights", "seconds", "ratio to ours", "largest difference / largest score", title="TracIn and others"
+    )
     ours: dict[str, tuple[float, Tensor]] = {}
     for name, weights, work in runs:
         seconds, scores = best_time(work, REPEATS)
@@ -81,7 +91,9 @@ def main() -> None:
         told = f"{float((scores - first[1]).abs().max() / first[1].abs().max()):.1e}" if name.startswith("captum") else ""
         table.add_row(name, weights, f"{seconds:.3f}", f"{seconds / first[0]:.1f}", told)
     console = Console(width=130)
-    console.print(f"{ROWS} training rows, {INPUTS} inputs, {STAGES} checkpoints, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    console.print(
+        f"{ROWS} training rows, {INPUTS} inputs, {STAGES} checkpoints, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
     console.print(table)
 
 

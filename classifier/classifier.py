@@ -15,6 +15,7 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from classifier.architecture import ARCHITECTURES, Architecture
+from classifier.black_box import LogProbabilities
 from classifier.calibration import Calibration
 from classifier.chunks import in_chunks
 from classifier.errors import IntegrityError, ModelError
@@ -111,7 +112,7 @@ class Classifier:
             classifier = cls(module, description)
         else:
             origin = f"{getattr(model, '__module__', '')}.{getattr(model, '__qualname__', type(model).__qualname__)}"
-            classifier = cls(_LogProbabilities(model), description, origin=origin, trees=trees)
+            classifier = cls(LogProbabilities(model), description, origin=origin, trees=trees)
         classifier._check()
         return classifier
 
@@ -304,22 +305,6 @@ class Classifier:
     def __repr__(self) -> str:
         kind = self.description.architecture or (type(self.module).__name__ if self.module else "black box")
         return f"Classifier({kind}, {len(self.schema.features)} features, classes {', '.join(self.classes)}, {self.digest[:12]})"
-
-
-class _LogProbabilities:
-    """Turns a function to probabilities into one to logits: log p, clipped at 1e-12."""
-
-    def __init__(self, function: Callable[[Tensor], Any]) -> None:
-        self.function = function
-
-    def __call__(self, x: Tensor) -> Tensor:
-        answer = torch.as_tensor(self.function(x), dtype=torch.float32)
-        if answer.dim() == 1 or answer.shape[1] == 1:
-            event = answer.reshape(-1, 1)
-            answer = torch.cat([1 - event, event], dim=1)
-        if not answer.isfinite().all() or answer.min() < 0 or ((answer.sum(1) - 1).abs() > 1e-3).any():
-            raise ModelError("the function must return probabilities: at least 0, and 1 in sum for each row")
-        return answer.clamp_min(1e-12).log()
 
 
 def _registered(factory: Factory | Architecture | None) -> tuple[str | None, dict[str, Any]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Numbers that a network may remember for its way back at once, on a processor and on another device: more leave the
 # processor's cache, and what fits into memory is far more.
-_CACHED, _REMEMBERED = 2**20, 2**27
+_CACHED, _REMEMBERED = 2**21, 2**27
 # How far the answer to embeddings may be from that to their tokens, as a share of the logits' size.
 _ALIKE = 1e-3
 

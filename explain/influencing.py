@@ -65,7 +65,9 @@ def training_influence(
     engine = _configured(name, options, chosen=method == "auto")
     if checkpoints and not engine.takes_checkpoints:
         takers = [other for other in INFLUENCE_METHODS if INFLUENCE_METHODS[other].takes_checkpoints]
-        raise ConfigurationError(f"{name} looks at one classifier, got {len(checkpoints)} checkpoints", remedy=f"these take them: {', '.join(takers)}")
+        raise ConfigurationError(
+            f"{name} looks at one classifier, got {len(checkpoints)} checkpoints", remedy=f"these take them: {', '.join(takers)}"
+        )
     _require_applicable(name, engine, classifier)
 
     task = InfluenceTask(classifier, training, x, resolve_target(classifier, x, target), stages, progress)
@@ -74,7 +76,8 @@ def training_influence(
     wrong = ~found.scores.isfinite()
     if wrong.any():
         raise ModelError(
-            f"{name} gives {int(wrong.sum())} scores that are not finite; the network's gradients are not", remedy="nearest_neighbours needs none"
+            f"{name} gives {int(wrong.sum())} scores that are not finite; the network's gradients are not",
+            remedy="nearest_neighbours needs none",
         )
     digest = training.digest
     return Influence(
@@ -181,4 +184,8 @@ def _require_applicable(name: str, engine: InfluenceMethod, classifier: Classifi
 def _strangers(classifier: Classifier, digest: str) -> tuple[str, ...]:
     """A note where the training record names other rows."""
     named = TrainingLoss.of(classifier).rows
-    return ("the training record names other rows than these, so that a score may be of a row that was never learned from",) if named not in ("", digest) else ()
+    return (
+        ("the training record names other rows than these, so that a score may be of a row that was never learned from",)
+        if named not in ("", digest)
+        else ()
+    )

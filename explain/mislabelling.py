@@ -21,8 +21,8 @@ from classifier.schema import Schema
 from classifier.statistics import proportion, roc_auc_metric
 from explain.influence_method import InfluenceTask
 from explain.influencing import require_checkpoints, require_training
-from explain.training_data._gradients import RowGradients
 from explain.training_data._loss import TrainingLoss, uncalibrated
+from explain.training_data._products import RowProducts, squares
 from explain.training_data.tracin import step_sizes
 
 if TYPE_CHECKING:
@@ -117,7 +117,9 @@ class Suspects:
     def _known(self, wrong: Tensor | NDArray[np.bool_]) -> NDArray[np.bool_]:
         known = np.asarray(wrong)
         if known.dtype != bool or known.shape != (len(self.order),):
-            raise ConfigurationError(f"wrong must tell of each of the {len(self.order)} rows whether it is, got {known.shape} of {known.dtype}")
+            raise ConfigurationError(
+                f"wrong must tell of each of the {len(self.order)} rows whether it is, got {known.shape} of {known.dtype}"
+            )
         return known
 
     def __len__(self) -> int:
@@ -168,7 +170,9 @@ def mislabelled(
     require_training(classifier, dataset)
     stages = require_checkpoints(classifier, checkpoints)
     shape = (len(dataset), len(classifier.classes))
-    if probabilities is not None and (tuple(probabilities.shape) != shape or not torch.allclose(probabilities.sum(1), torch.ones(()), atol=1e-3)):
+    if probabilities is not None and (
+        tuple(probabilities.shape) != shape or not torch.allclose(probabilities.sum(1), torch.ones(()), atol=1e-3)
+    ):
         raise ConfigurationError(
             f"probabilities must be {shape} and sum to 1 in each row, got {tuple(probabilities.shape)}", remedy="of logits, take softmax(1)"
         )
@@ -177,12 +181,14 @@ def mislabelled(
     scores = torch.zeros(len(dataset))
     for number, (stage, rate) in enumerate(zip(stages, rates, strict=True), start=1):
         network = uncalibrated(stage)
-        gradients = RowGradients(network, tuple(layers)) if method == "self_influence" else None
+        gradients = RowProducts(network, tuple(layers)) if method == "self_influence" else None
         loss = TrainingLoss.of(classifier)
         size = gradients.chunk if gradients else None
-        with progress_bar(f"{method}, checkpoint {number} of {len(stages)}", -(-len(dataset) // (size or len(dataset))), shown=progress) as advance:
+        with progress_bar(
+            f"{method}, checkpoint {number} of {len(stages)}", -(-len(dataset) // (size or len(dataset))), shown=progress
+        ) as advance:
             for rows, x, labels in task.batches(size=size):
-                found = gradients(loss, x, labels).square().sum(1) if gradients else loss(network.logits(x), labels)
+                found = squares(gradients(loss, x, labels)) if gradients else loss(network.logits(x), labels)
                 scores[rows] += rate * found.detach().cpu()
                 advance(f"row {rows.stop}")
         notes = (*notes, *(note for note in (gradients.notes if gradients else ()) if note not in notes))

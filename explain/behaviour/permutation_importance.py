@@ -22,10 +22,9 @@ from classifier.metric import Metric
 from classifier.modality import modality_of
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
-from classifier.statistics import bootstrap
 from explain.behaviour.answers import pieces
-from explain.behaviour.cases import associations, draw_cases
-from explain.behaviour.scores import MeanScore, Measure, PairLoss, per_row
+from explain.behaviour.cases import associations, draw_cases, resample_weights
+from explain.behaviour.scores import Measure, PairLosses, per_row, score_metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +34,9 @@ WORDS: dict[Measure, str] = {
     "log_loss": "log-loss gained (nats)",
     "auc": "area under the ROC curve lost",
 }
-_RESAMPLES = 500
+_RESAMPLES = 1000
+# Weights of rows that are in memory at once.
+_ELEMENTS = 2**21
 _PAIRS = 4
 
 
@@ -135,30 +136,37 @@ def importance(
         lender[line, order] = np.roll(order, -shift)
     own = per_row(classifier.logits(x).cpu(), labels, metric)
     cells = (torch.arange(count).repeat(len(shifts)).to(x.device), torch.from_numpy(lender).flatten().to(x.device))
-    sign = -1.0 if metric == "log_loss" else 1.0
-    metrics = []
+    lent = np.empty((len(names), *lender.shape))
     with progress_bar("permuting", len(names), shown=progress) as advance:
-        for name, part in zip(names, taken, strict=True):
+        for place, (name, part) in enumerate(zip(names, taken, strict=True)):
             mixed = (modality.mask(x[cells[0][piece]], ~part, x[cells[1][piece]]) for piece in pieces(lender.size, x))
             logits = torch.cat([classifier.logits(inputs).cpu() for inputs in mixed])
-            lent = per_row(logits, np.tile(labels, len(shifts)), metric).reshape(lender.shape)
-            loss = PairLoss(own, lent, lender, labels if metric == "auc" else None, sign)
-            number = bootstrap("explanation.permutation_importance", loss, count, stream, resamples=_RESAMPLES)
-            metrics.append(number.measured_on(feature=name, metric=metric, repeats=len(shifts)))
+            lent[place] = per_row(logits, np.tile(labels, len(shifts)), metric).reshape(lender.shape)
             advance(name)
-    performance = bootstrap(
-        f"performance.{metric}",
-        MeanScore(own, labels if metric == "auc" else None),
-        count,
-        stream,
-        resamples=_RESAMPLES,
-        better="lower" if metric == "log_loss" else "higher",
-    )
+    measured = _with_intervals(PairLosses(own, lent, lender, metric, labels), count, stream)
+    performance = score_metric(own, labels, metric, stream)
     notes = (
         *_notes(classifier, cases, groups or {}),
         *([f"{count} of {len(dataset)} rows, drawn by the seed"] if count < len(dataset) else []),
     )
-    return Importance(tuple(metrics), performance, metric, len(shifts), len(shifts) == count - 1, seed, notes, classifier.digest)
+    metrics = tuple(one.measured_on(feature=name, metric=metric, repeats=len(shifts)) for name, one in zip(names, measured, strict=True))
+    return Importance(metrics, performance, metric, len(shifts), len(shifts) == count - 1, seed, notes, classifier.digest)
+
+
+def _with_intervals(losses: PairLosses, count: int, seed: Seed) -> list[Metric]:
+    """Each part's loss, with the percentile interval of a bootstrap over rows."""
+    name = "explanation.permutation_importance"
+    values = losses(np.ones((1, count)))[0]
+    weights, size = resample_weights(count, _RESAMPLES, seed), max(1, _ELEMENTS // count)
+    replicates = np.concatenate([losses(weights[start : start + size]) for start in range(0, _RESAMPLES, size)])
+    replicates = replicates[np.isfinite(replicates).all(1)]
+    if not np.isfinite(values).all() or len(replicates) < _RESAMPLES / 2:
+        return [Metric.missing(name, "there are too few rows of one of the classes", n=count) for _ in values]
+    ends = np.quantile(replicates, [0.025, 0.975], axis=0)
+    return [
+        Metric(name, float(value), float(low), float(high), count, interval="bootstrap")
+        for value, low, high in zip(values, *ends, strict=True)
+    ]
 
 
 def _parts(classifier: Classifier, groups: Mapping[str, Sequence[str]]) -> tuple[list[str], Tensor]:

@@ -1,4 +1,4 @@
-"""Scores of rows: accuracy, log-loss or AUC over weighted rows, and what of it is lost over weighted pairs of rows."""
+"""Scores: what accuracy, log-loss and AUC are made of, and what of them is lost over weighted pairs of rows."""
 
 from __future__ import annotations
 
@@ -9,47 +9,44 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from classifier.metric import Metric
+from classifier.seeds import Seed
+from classifier.statistics import mean, proportion, roc_auc_metric
+
 Array = NDArray[np.float64]
 Measure = Literal["accuracy", "log_loss", "auc"]
 
 
-class MeanScore:
-    """The mean of a number of each row over weighted rows, or the area under the ROC curve of such scores."""
-
-    def __init__(self, values: Array, labels: NDArray[np.int64] | None) -> None:
-        self.values, self.labels = values, labels
-
-    def __call__(self, weights: Array) -> Array:
-        if self.labels is None:
-            return (weights @ self.values) / weights.sum(1)
-        return weighted_auc(self.values, self.labels == 1, weights)
-
-
-class PairLoss:
-    """What is lost over weighted pairs of a row and its lender; a pair counts as often as both are drawn.
+class PairLosses:
+    """What is lost without each part over weighted pairs of a row and its lender; a pair counts as often as both are drawn.
 
     The row's own score counts as the pairs do, so that what the classifier ignores loses nothing in any resample.
+
+    Args:
+        own: The score of each row ``(N,)``, of which accuracy and log-loss are means.
+        lent: The same with each part from each lender ``(G, R, N)``.
+        lender: Which row lends to each ``(R, N)``.
+        measure: What the scores are made into.
+        labels: Class of each row ``(N,)``.
     """
 
-    def __init__(self, own: Array, lent: Array, lender: NDArray[np.int64], labels: NDArray[np.int64] | None, sign: float) -> None:
-        from scipy.sparse import csr_array
-
-        self.own, self.lent, self.lender, self.labels, self.sign = own, lent, lender, labels, sign
-        repeats, count = lender.shape
-        places = (np.tile(np.arange(count), repeats), lender.reshape(-1))
-        self.losses = csr_array(((own - lent).reshape(-1), places), shape=(count, count))
-        self.pairs = csr_array((np.ones(lent.size), places), shape=(count, count))
+    def __init__(self, own: Array, lent: Array, lender: NDArray[np.int64], measure: Measure, labels: NDArray[np.int64]) -> None:
+        self.own, self.lent, self.lender, self.measure, self.positive = own, lent, lender, measure, labels == 1
 
     def __call__(self, weights: Array) -> Array:
-        """The loss ``(B,)`` where rows are weighted ``(B, N)``."""
-        if self.labels is None:
-            total, size = ((weights * (pairs @ weights.T).T).sum(1) for pairs in (self.losses, self.pairs))
-            return self.sign * np.divide(total, size, out=np.full(len(weights), np.nan), where=size > 0)
-        positive, areas = self.labels == 1, []
-        for lent, lender in zip(self.lent, self.lender, strict=True):
+        """The losses ``(B, G)`` where rows are weighted ``(B, N)``; NaN where a resample lacks what the measure needs."""
+        lost, size = np.zeros((len(weights), len(self.lent))), np.zeros((len(weights), 1))
+        for place, lender in enumerate(self.lender):
             both = weights * weights[:, lender]
-            areas.append(weighted_auc(self.own, positive, both) - weighted_auc(lent, positive, both))
-        return self.sign * np.mean(areas, 0)
+            if self.measure == "auc":
+                area = weighted_auc(self.own, self.positive, both)
+                lost += np.stack([area - weighted_auc(lent, self.positive, both) for lent in self.lent[:, place]], 1)
+                size += 1
+            else:
+                lost += both @ (self.own - self.lent[:, place]).T
+                size += both.sum(1, keepdims=True)
+        worse = -1 if self.measure == "log_loss" else 1
+        return worse * np.divide(lost, size, out=np.full_like(lost, np.nan), where=size > 0)
 
 
 def weighted_auc(scores: Array, positive: NDArray[np.bool_], weights: Array) -> Array:
@@ -78,3 +75,12 @@ def per_row(logits: Tensor, labels: NDArray[np.int64], measure: Measure) -> Arra
     if measure == "accuracy":
         return (logits.argmax(1) == true).double().numpy()
     return -logits.log_softmax(1).gather(1, true[:, None])[:, 0].numpy()
+
+
+def score_metric(scores: Array, labels: NDArray[np.int64], measure: Measure, seed: Seed) -> Metric:
+    """The classifier's own accuracy, log-loss or AUC, with its interval."""
+    if measure == "accuracy":
+        return proportion("performance.accuracy", scores == 1)
+    if measure == "auc":
+        return roc_auc_metric("performance.roc_auc", scores, labels == 1)
+    return mean("performance.log_loss", scores, seed, better="lower")

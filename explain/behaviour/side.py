@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classifier.columns import encode_column
+from classifier.columns import decode_column, encode_column
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.schema import Feature
@@ -75,7 +75,8 @@ def side_of(dataset: Dataset, name: str, points: int) -> Side:
     if name not in schema.names:
         raise ConfigurationError(f"there is no feature {name!r}", remedy=did_you_mean(name, schema.names))
     feature = schema[name]
-    cases = schema.decode(dataset.inputs)[name].to_numpy()
+    columns = dataset.inputs[:, schema.groups[name]].cpu().double().numpy()
+    cases = decode_column(feature, columns, schema.encoding)
     if feature.categories:
         grid = np.array([category for category in feature.categories if (cases == category).any()], dtype=object)
     else:

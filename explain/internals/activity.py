@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from classifier.chunks import ELEMENTS
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
+from explain.inputs import checked_batch
 from explain.internals.layers import first_tensor, layer_module, list_layers, require_network, run_network, watching
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ def activations(classifier: Classifier, x: Tensor, layer: str | Sequence[str]) -
     """
     names = [layer] if isinstance(layer, str) else list(layer)
     modules = {name: layer_module(classifier, name) for name in names}
-    if not names or len(x) == 0:
-        raise ConfigurationError(f"activations are of at least one layer and one input, got {len(names)} and {len(x)}")
+    if not names:
+        raise ConfigurationError("activations are of at least one layer, got none")
+    x = checked_batch(classifier, x)
     known = {found.name: found for found in list_layers(classifier, x)}
     for name in names:
         if known[name].shape is None:
@@ -102,7 +104,7 @@ def activations(classifier: Classifier, x: Tensor, layer: str | Sequence[str]) -
     # The widest layer counts, whether it was asked for or not: it is computed all the same.
     widest = max(prod(found.shape) for found in known.values() if found.shape is not None)
     size = max(1, ELEMENTS // max(widest, prod(x.shape[1:])))
-    parts = [_of_some(classifier, some, modules) for some in torch.split(x.to(classifier.device), size)]
+    parts = [_of_some(classifier, some, modules) for some in torch.split(x, size)]
     values = {
         name if len(parts[0][name]) == 1 else f"{name}:{call + 1}": _joined([part[name][call] for part in parts])
         for name in names

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -96,7 +97,7 @@ def maximise_activation(
             a step or token, the place in the vector, and the mean over the steps. A tuple names one number.
         steps: Steps of Adam.
         restarts: How many starts, all at once.
-        learning_rate: Size of a step, as a share of the range.
+        learning_rate: Size of the first step, as a share of the range; the last ones come near 0.
         total_variation: Penalty on the mean difference between neighbouring pixels or steps.
         l2: Penalty on the mean squared distance from the input that says nothing.
         jitter: Pixels by which an image is moved about at random in every step, so that no pattern clings to a grid.
@@ -142,7 +143,10 @@ def maximise_activation(
             (slope,) = torch.autograd.grad(gain.sum(), u, retain_graph=True)
             moved |= (slope != 0).flatten(1).any(1)
             penalty = total_variation * _variation(u, schema) + l2 * (u - centre).square().flatten(1).mean(1)
-            (u.grad,) = torch.autograd.grad((penalty - gain).sum(), u)
+            (slope,) = torch.autograd.grad((penalty - gain).sum(), u)
+            u.grad = _within_shares(schema, slope)
+            # Smaller and smaller steps, so that it comes to rest.
+            optimiser.param_groups[0]["lr"] = learning_rate * (1 - step / steps)
             optimiser.step()
             with torch.no_grad():
                 u.copy_(_admitted(schema, torch.where(kept, 1.0, u.clamp(0, 1))))
@@ -184,7 +188,8 @@ class _Climber:
             )
         if len(self.unit) == 1:
             return (value[..., self.unit[0]] if channels_last else value[:, self.unit[0]]).reshape(len(x), -1).mean(1)
-        return value[(slice(None), *self.unit)]
+        answers: Tensor = value.flatten(1)[:, np.ravel_multi_index(self.unit, shape)]
+        return answers
 
 
 def _range(schema: Schema, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -213,6 +218,16 @@ def _admitted(schema: Schema, u: Tensor) -> Tensor:
             columns = schema.groups[feature.name]
             admitted[..., columns] = _nearest_shares(u[..., columns])
     return admitted
+
+
+def _within_shares(schema: Schema, slope: Tensor) -> Tensor:
+    """A gradient without what would change the sum of a categorical feature's shares, which stays 1."""
+    within = slope.clone()
+    for feature in schema.features:
+        if feature.kind == "categorical" and schema.modality != "image":
+            columns = schema.groups[feature.name]
+            within[..., columns] -= slope[..., columns].mean(-1, keepdim=True)
+    return within
 
 
 def _nearest_shares(values: Tensor) -> Tensor:

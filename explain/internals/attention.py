@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from classifier.architectures.attention_recurrent import AttentionRecurrentNetwork
 from classifier.chunks import ELEMENTS
 from classifier.classifier import Classifier
-from classifier.errors import AssayError, ConfigurationError, NotApplicableError
+from classifier.errors import AssayError, NotApplicableError
+from explain.inputs import checked_batch
 from explain.internals.attention_tap import Attended, attend
 from explain.internals.attention_tokens import name_tokens, offset_of, reads_of
 from explain.internals.attention_view import AttentionView
@@ -37,12 +38,7 @@ def attention_weights(classifier: Classifier, x: Tensor) -> AttentionView:
     """
     if reason := why_no_attention(classifier):
         raise NotApplicableError(f"there is no attention to look at: {reason}", remedy=_ATTEND)
-    if x.shape[1:] != classifier.schema.shape or len(x) == 0:
-        raise ConfigurationError(
-            f"inputs must be a batch of at least one, each of shape {classifier.schema.shape}, got {tuple(x.shape)}",
-            remedy="a single input x is the batch x[None]",
-        )
-    views = []
+    x, views = checked_batch(classifier, x), []
     for part in split_rows(classifier, x):
         with torch.enable_grad():
             views.append(view_of(classifier, part, attend(classifier, part)))

@@ -84,7 +84,7 @@ def filters(classifier: Classifier, layer: str) -> Filters:
         names = ", ".join(known.name for known in list_layers(classifier) if known.kind in kinds)
         raise NotApplicableError(
             f"the layer {layer!r} is of type {type(module).__name__}, and has no filters",
-            remedy=f"these have: {', '.join(names) or 'none'}",
+            remedy=f"these have: {names or 'none'}",
         )
     weights, schema = module.weight.detach().cpu(), classifier.schema
     if schema.modality in ("tabular", "image") and _looks_at_the_input(classifier, layer):

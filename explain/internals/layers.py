@@ -14,6 +14,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.modality import modality_of
 from explain.continuum import embedding_network
+from explain.inputs import checked_batch
 
 #: What is called after a layer has computed: its name, what went in, and what came out.
 Seen = Callable[[str, tuple[Any, ...], Any], None]
@@ -62,7 +63,7 @@ def list_layers(classifier: Classifier, x: Tensor | None = None) -> tuple[Layer,
         shapes[name] = None if found is None else tuple(found.shape[1:])
 
     with watching(module, seen, begin=begin), torch.no_grad():
-        run_network(classifier, probe(classifier) if x is None else x[:2].to(classifier.device))
+        run_network(classifier, probe(classifier) if x is None else checked_batch(classifier, x[:2]))
     places = {name: place for place, name in enumerate(calls)}
     names = [name for name, _ in module.named_modules() if name]
     return tuple(

@@ -17,6 +17,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.modalities.sequence import Series
 from classifier.modality import modality_of
+from explain.inputs import checked_batch
 from explain.internals.layers import first_tensor, require_network, run_network, watching
 
 if TYPE_CHECKING:
@@ -119,15 +120,14 @@ def hidden_states(classifier: Classifier, x: Tensor) -> HiddenStates:
             "hidden states are of a network of series with LSTM, GRU or RNN layers",
             remedy="the architecture attention_recurrent has them; activations(classifier, x, layer) shows the layers of any network",
         )
-    if len(x) == 0:
-        raise ConfigurationError("hidden states are of at least one input, got none")
+    x = checked_batch(classifier, x)
     parts: dict[str, list[Tensor]] = {name: [] for name in names}
     width = sum(layer.hidden_size * 2 for layer in module.modules() if isinstance(layer, nn.RNNBase))
-    for some in torch.split(x.to(classifier.device), max(1, ELEMENTS // (x.shape[1] * width))):
-        for name, states in _of_some(classifier, module, names, some).items():
-            parts[name].append(states.cpu())
+    for some in torch.split(x, max(1, ELEMENTS // (x.shape[1] * width))):
+        for name, found in _of_some(classifier, module, names, some).items():
+            parts[name].append(found.cpu())
     observed = (modality.observed(x) > 0.5).cpu()
-    states = {name: torch.cat(found) * observed[..., None] for name, found in parts.items()}
+    states = {name: torch.cat(pieces) * observed[..., None] for name, pieces in parts.items()}
     own = isinstance(module, AttentionRecurrentNetwork)
     backwards = tuple(name for name in names if own and name.startswith("backwards"))
     return HiddenStates(states, observed, classifier.predict(x).cpu(), classifier.classes, backwards)

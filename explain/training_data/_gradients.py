@@ -45,6 +45,11 @@ class RowGradients:
         self.obstacle = ""
 
     @property
+    def names(self) -> frozenset[str]:
+        """Names of the parameters."""
+        return frozenset(self._chosen)
+
+    @property
     def chunk(self) -> int:
         """How many rows go at once."""
         return max(1, min(1024, _NUMBERS // self.size))

@@ -76,4 +76,3 @@ def representations(classifier: Classifier, layer: str, x: Tensor, *, of: str = 
 
     with torch.no_grad():
         return in_chunks(read, x.to(classifier.device))
-

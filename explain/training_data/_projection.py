@@ -1,6 +1,8 @@
-"""Projection: long vectors made short, with their products kept on average (sparse Johnson-Lindenstrauss; Kane and Nelson, 2014, arXiv:1012.1577)."""
+"""Projection: long vectors made short, with their products kept on average (Kane and Nelson, 2014, arXiv:1012.1577)."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -33,7 +35,7 @@ class Projection:
         places = min(_PLACES, length)
         ends = [round(length * part / places) for part in range(places + 1)]
         generator = seed.torch()
-        for start, end in zip(ends, ends[1:], strict=False):
+        for start, end in pairwise(ends):
             place = torch.randint(start, end, (size,), generator=generator)
             sign = torch.randint(0, 2, (size,), generator=generator).float() * 2 - 1
             self._parts.append((place.to(device), (sign / places**0.5).to(device)))

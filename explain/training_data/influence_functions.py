@@ -104,7 +104,9 @@ class InfluenceFunctions(InfluenceMethod):
             )
         notes = []
         if residual > self.tolerance:
-            notes.append(f"conjugate gradients stopped after {self.steps} steps with a residual of up to {residual:.1%}; give more steps or damping")
+            notes.append(
+                f"conjugate gradients stopped after {self.steps} steps with a residual of up to {residual:.1%}; give more steps or damping"
+            )
         share = float(total.norm()) / length if length else 0.0
         if share > _AT_REST:
             notes.append(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
@@ -18,7 +20,7 @@ from explain.training_data._loss import TrainingLoss, uncalibrated
 
 # How far the last layer may be from the sum over training rows, as a share of its length, to be called that sum.
 _STATIONARY = 0.05
-_ROUNDS = 500
+_ROUNDS = 1000
 
 
 @INFLUENCE_METHODS.register
@@ -47,7 +49,9 @@ class Representer(InfluenceMethod):
 
     def obstacle(self, classifier: Classifier) -> str:
         reason = super().obstacle(classifier)
-        return reason or ("" if last_linear(classifier) is not None else "the network's answer is not the output of a linear layer that is used once")
+        return reason or (
+            "" if last_linear(classifier) is not None else "the network's answer is not the output of a linear layer that is used once"
+        )
 
     def __call__(self, task: InfluenceTask, seed: Seed) -> Influences:
         network = uncalibrated(task.classifier)
@@ -59,7 +63,8 @@ class Representer(InfluenceMethod):
         answer = network.logits(task.training.inputs).double()
         if not torch.allclose(h @ given.T, answer, rtol=1e-3, atol=1e-3 * float(answer.abs().max())):
             raise NotApplicableError(
-                f"the network answers its training rows otherwise than its last layer {layer!r}", remedy="tracin and trak need no last layer"
+                f"the network answers its training rows otherwise than its last layer {layer!r}",
+                remedy="tracin and trak need no last layer",
             )
         fitted = self._fit(given, h, labels, loss) if self.refit else given
         shares = self._shares(fitted, h, labels, loss)
@@ -79,7 +84,9 @@ class Representer(InfluenceMethod):
         """The layer's weights and bias, as one matrix ``(K, D + 1)`` in double precision; a single logit's are halved to two."""
         assert network.module is not None  # a black box is refused
         linear = network.module.get_submodule(layer)
-        bias = linear.bias if linear.bias is not None else linear.weight.new_zeros(len(linear.weight))
+        assert isinstance(linear, nn.Linear)  # last_linear has looked
+        bias: Tensor | None = linear.bias
+        bias = linear.weight.new_zeros(len(linear.weight)) if bias is None else bias
         whole = torch.cat([linear.weight, bias[:, None]], dim=1).double()
         return torch.cat([-whole / 2, whole / 2]) if len(whole) == 1 else whole
 
@@ -92,20 +99,21 @@ class Representer(InfluenceMethod):
 
     def _fit(self, start: Tensor, h: Tensor, labels: Tensor, loss: TrainingLoss) -> Tensor:
         """The weights at the minimum, which is the only one."""
-        weights, exact, size = start.clone().requires_grad_(), _double(loss), loss.size(labels)
-        search = torch.optim.LBFGS(
-            [weights], max_iter=_ROUNDS, tolerance_grad=1e-10, tolerance_change=0.0, history_size=20, line_search_fn="strong_wolfe"
-        )
+        from scipy.optimize import minimize
 
-        def height() -> float:
-            search.zero_grad()
-            total: Tensor = exact(h @ weights.T, labels).sum() / size + self.l2 / 2 * weights.square().sum()
-            total.backward()  # type: ignore[no-untyped-call]
-            return total.detach()  # type: ignore[return-value]
+        exact, size = _double(loss), loss.size(labels)
 
-        with torch.enable_grad():
-            search.step(height)
-        return weights.detach()
+        def height(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            weights = torch.from_numpy(flat).to(h).reshape(start.shape).requires_grad_()
+            with torch.enable_grad():
+                total = exact(h @ weights.T, labels).sum() / size + self.l2 / 2 * weights.square().sum()
+                (slope,) = torch.autograd.grad(total, weights)
+            return float(total.detach()), slope.flatten().cpu().numpy()
+
+        # What is left of a search that ends early is measured by the gap, and refused there.
+        options = {"maxiter": _ROUNDS, "maxfun": 2 * _ROUNDS, "gtol": 1e-9, "ftol": 0.0}
+        found = minimize(height, start.flatten().cpu().numpy(), jac=True, method="L-BFGS-B", options=options)
+        return torch.from_numpy(found.x).to(h).reshape(start.shape)
 
     def _told(self, given: Tensor, fitted: Tensor, h: Tensor, gap: float) -> tuple[str, ...]:
         if not self.refit:

@@ -13,8 +13,9 @@ from classifier.errors import ConfigurationError
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
 from explain.influence_method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
-from explain.training_data._gradients import RowGradients, blocks
+from explain.training_data._gradients import blocks
 from explain.training_data._loss import TrainingLoss, uncalibrated
+from explain.training_data._products import RowProducts, products
 
 
 @INFLUENCE_METHODS.register
@@ -48,14 +49,14 @@ class TracIn(InfluenceMethod):
         plain = TrainingLoss(torch.ones_like(loss.weights))
         for number, (checkpoint, rate) in enumerate(zip(task.checkpoints, rates, strict=True), start=1):
             # The input's loss is that of the classifier as it answers; the row's is what was trained.
-            asked, trained = RowGradients(checkpoint, self.layers), RowGradients(uncalibrated(checkpoint), self.layers)
-            pieces = list(blocks(len(task.x), asked.size))
+            asked, trained = RowProducts(checkpoint, self.layers), RowProducts(uncalibrated(checkpoint), self.layers)
+            pieces = list(blocks(len(task.x), asked.width))
             steps = len(pieces) * -(-len(task.training) // trained.chunk)
             with progress_bar(f"TracIn, checkpoint {number} of {len(rates)}", steps, shown=task.progress) as advance:
                 for some in pieces:
-                    slopes = asked.all(plain, task.x[some], task.target[some])
+                    slopes = asked(plain, task.x[some], task.target[some])
                     for rows, x, labels in task.batches(size=trained.chunk):
-                        scores[some, rows] += (rate * slopes @ trained(loss, x, labels).T).cpu()
+                        scores[some, rows] += rate * products(slopes, trained(loss, x, labels)).cpu()
                         advance(f"training row {rows.stop}")
             notes = (*notes, *(note for note in trained.notes if note not in notes))
         return Influences(scores, notes)

@@ -28,7 +28,7 @@ SCHEMA = Schema(
     ),
 )
 WIDTH, IGNORED = 8, 6
-LIMITS = {"integrated_gradients": 0.02}  # The others are complete to rounding.
+LIMITS = {"integrated_gradients": 0.02, "expected_gradients": 1e-3}  # The others are complete to rounding.
 MATRIX = [(method, kind, classes) for method in METHODS for kind in ("network", "black box") for classes in (2, 10)]
 
 

@@ -90,7 +90,9 @@ def _tile(ax: Axes, schema: Schema, x: Tensor, box: tuple[float, float, float, f
         rows, columns = picture.shape[:2]
         scale = min(width / columns, height / rows)
         extent = (left, left + scale * columns, top + scale * rows, top)
-        ax.imshow(picture if picture.shape[2] == 3 else picture[..., 0], cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
+        ax.imshow(
+            picture if picture.shape[2] == 3 else picture[..., 0], cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest"
+        )
         return
     ax.plot([left, left, left + width], [top, top + height, top + height], color=FAINT, linewidth=0.8)
     if isinstance(modality, Series):

@@ -34,7 +34,15 @@ def influence_html(influence: Influence) -> str:
                     f'<td style="text-align:left">{escape(said)}</td></tr>'
                 )
     more = [f"{len(influence) - _INPUTS} more inputs"] if len(influence) > _INPUTS else []
-    origin = "; ".join([influence.meaning, influence.method.replace("_", " "), f"an estimate over {len(influence.ids)} training rows", *more, *influence.notes])
+    origin = "; ".join(
+        [
+            influence.meaning,
+            influence.method.replace("_", " "),
+            f"an estimate over {len(influence.ids)} training rows",
+            *more,
+            *influence.notes,
+        ]
+    )
     return f"<table><tbody>{''.join(lines)}</tbody></table><p><small>{escape(origin)}</small></p>"
 
 

@@ -50,10 +50,8 @@ def draw_attention_lines(view: AttentionView, row: int = 0, *, layer: int = 1, h
     limit = np.sort(excess, axis=None)[-_LINES:][0]
     drawn = [(q, t) for q, t in np.ndindex(*weights.shape) if excess[q, t] > 0 and excess[q, t] >= limit]
     sizes = np.array([excess[pair] / excess.max() for pair in drawn])
-    lines = LineCollection(
-        [[(0.0, starts[q]), (1.0, float(t))] for q, t in drawn], colors=LOWERS, linewidths=0.5 + 4.5 * sizes, alpha=0.2 + 0.75 * sizes,
-        capstyle="round",
-    )  # fmt: skip
+    ends = np.array([[(0.0, starts[q]), (1.0, t)] for q, t in drawn]).reshape(-1, 2, 2)
+    lines = LineCollection(list(ends), colors=LOWERS, linewidths=0.5 + 4.5 * sizes, alpha=0.2 + 0.75 * sizes, capstyle="round")
     ax.add_collection(lines)
     for place, names_there, x, side in ((starts, asking, -0.03, "right"), (np.arange(len(tokens)), names, 1.03, "left")):
         for y, name in zip(place, names_there, strict=True):

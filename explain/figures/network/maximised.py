@@ -75,7 +75,9 @@ def _table(found: Maximised, title: str) -> Figure:
     low, high = found.schema.bounds
     low, high = (torch.where(bound.isfinite(), bound, edge) for bound, edge in ((low, found.inputs.amin(0)), (high, found.inputs.amax(0))))
     shares = (found.inputs - low) / (high - low).clamp_min(1e-12)
-    columns = largest_first((shares[0] - 0.5).abs().numpy(), _COLUMNS)
+    # A category says something where it has a share, and a number where it is not in the middle.
+    listed = torch.tensor([feature.kind == "categorical" for feature in found.schema.features for _ in range(feature.width)])
+    columns = largest_first(torch.where(listed, shares[0], (2 * shares[0] - 1).abs()).numpy(), _COLUMNS)
     ax = axes_or_new(None, width=7.4, height=1.7 + 0.27 * len(columns))
     for row in shares[1:]:
         ax.plot(row[columns], range(len(columns)), "|", color=NEUTRAL, markersize=9, markeredgewidth=1.2)
@@ -85,6 +87,6 @@ def _table(found: Maximised, title: str) -> Figure:
     ax.set_xlim(-0.04, 1.04)
     ax.grid(axis="x", color="#EEEEEE")
     ax.set_xlabel("share of the column's range\ndot: strongest input, bars: other restarts")
-    ax.figure.suptitle(title, x=0.01, ha="left", fontsize="medium")  # type: ignore[union-attr]  # it is no part of a figure
+    ax.figure.suptitle(title, x=0.01, ha="left", fontsize="medium")
     tidy_axes(ax, keep=("bottom",))
     return ax.figure  # type: ignore[return-value]  # axes of a figure of their own

@@ -83,14 +83,14 @@ def test_of_a_linear_output_the_rise_is_the_cosine_with_its_weights(planted: Cla
     assert share == (cosine > 0)
 
 
-def test_scores_are_captums_for_the_same_directions(planted: Classifier, tmp_path: Path) -> None:
+def test_scores_are_captums_for_the_same_directions(classifier: Classifier, tmp_path: Path) -> None:
     from captum.concept import TCAV, Concept
     from captum.concept._utils.classifier import Classifier as CaptumClassifier
 
-    concept, other, inputs = rows(20, 3), rows(20, 1), rows(30, 2)
-    examples = Examples.of(activations(planted, "0", torch.cat([concept, other])))
+    concept, other, inputs = torch.rand(90, 8, generator=torch.Generator().manual_seed(0)).split([20, 20, 50])
+    examples = Examples.of(activations(classifier, "0", torch.cat([concept, other])))
     weights = examples.weights(torch.arange(20)[None], torch.arange(20, 40)[None])
-    (share,), _ = measure_rises(examples, weights, output_slopes(planted, "0", inputs, target=1, output="logit"))
+    (share,), _ = measure_rises(examples, weights, output_slopes(classifier, "0", inputs, target=1, output="logit"))
     direction = examples.directions(weights).float()
 
     class Given(CaptumClassifier):
@@ -109,14 +109,14 @@ def test_scores_are_captums_for_the_same_directions(planted: Classifier, tmp_pat
     def loaded(x: Tensor) -> Iterator[Tensor]:
         return iter([x])
 
-    module = planted.module
+    module = classifier.module
     assert module is not None
     theirs = TCAV(module, ["0"], classifier=Given(), save_path=str(tmp_path))
     sets = [Concept(0, "high", loaded(concept)), Concept(1, "random", loaded(other))]
     scores = theirs.interpret(inputs, [sets], target=1)["0-1"]["0"]
     assert share == pytest.approx(float(scores["sign_count"][0]), abs=1e-6)
     assert 0 < share < 1
-    slopes = torch.cat(list(output_slopes(planted, "0", inputs, target=1, output="logit")))
+    slopes = torch.cat(list(output_slopes(classifier, "0", inputs, target=1, output="logit")))
     assert float((slopes @ direction[0]).mean()) == pytest.approx(float(scores["magnitude"][0]), abs=1e-5)
 
 
@@ -139,14 +139,14 @@ def test_a_concept_that_is_used_is_significant_and_one_that_is_ignored_is_not(pl
 @pytest.mark.slow
 def test_a_random_concept_is_rarely_significant_where_the_t_test_often_finds_it_so(planted: Classifier) -> None:
     ranks, gated, t_test = 0, 0, 0
-    for seed in range(60):
-        found = tcav(planted, {"nothing": rows(40, 100 + seed)}, rows(200, 4), rows(60, 5), "1", seed=seed)
+    for seed in range(40):
+        found = tcav(planted, {"nothing": rows(20, 100 + seed)}, rows(120, 4), rows(60, 5), "1", seed=seed)
         ranks += bool(found.p[0] <= 0.05)
         gated += bool(found.significant[0])
         t_test += bool(found.p_t_test[0] <= 0.05)
-    assert ranks <= 8
+    assert ranks <= 6
     assert gated <= 2
-    assert t_test >= 20
+    assert t_test >= 12
 
 
 def test_a_planted_concept_of_images_is_found() -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, product
 from math import factorial
-from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
+from classifier.schema import Schema
 from explain import attribute
 from explain.interacting import interactions
 
@@ -69,19 +69,19 @@ def test_exact_values_are_those_of_the_definition(classifier: Classifier, x: Ten
     assert found.completeness_error.max() < 1e-5
 
 
-def test_pairs_are_both_halves_of_shaps_exact_interaction_values(classifier: Classifier, x: Tensor, background: Tensor) -> None:
-    from shap.explainers import ExactExplainer
-    from shap.maskers import Independent
+def test_pairs_are_both_halves_of_shaps_interaction_values_of_a_tree(numbers: Callable[[int], Schema]) -> None:
+    """SHAP follows the tree's own counts, which tell the same game where the training rows are all that there can be."""
+    from shap import TreeExplainer
+    from sklearn.tree import DecisionTreeRegressor
 
-    def output(rows: NDArray[Any]) -> NDArray[Any]:
-        logits = classifier.logits(torch.from_numpy(rows).float())
-        return (logits[:, 1] - logits[:, 0]).numpy()
-
-    explainer = ExactExplainer(output, Independent(background.double().numpy(), max_samples=100))
-    theirs = torch.from_numpy(explainer(x.double().numpy(), interactions=True).values)
-    found = interactions(classifier, x, baseline=background)
+    every = np.array(list(product((0.0, 1.0), repeat=4)), dtype=np.float32)
+    worth = np.random.default_rng(0).random(16)
+    tree = DecisionTreeRegressor(random_state=0).fit(every, worth)
+    classifier = Classifier.wrap(lambda x: torch.from_numpy(tree.predict(x.numpy())), schema=numbers(4), classes=("no", "yes"))
+    theirs = torch.from_numpy(TreeExplainer(tree).shap_interaction_values(every))
+    found = interactions(classifier, torch.from_numpy(every), baseline=torch.from_numpy(every), output="probability")
     assert torch.allclose(found.values.diagonal(dim1=1, dim2=2), theirs.diagonal(dim1=1, dim2=2), atol=1e-5)
-    off = ~torch.eye(8, dtype=torch.bool)
+    off = ~torch.eye(4, dtype=torch.bool)
     assert torch.allclose(found.values[:, off], 2 * theirs[:, off], atol=1e-5)
 
 

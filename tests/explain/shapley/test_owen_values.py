@@ -115,7 +115,7 @@ def test_sampled_values_are_near_the_exact_ones_by_their_standard_errors(wide: C
 
 
 def test_a_table_needs_groups_or_a_background_that_tells_them(five: Classifier, cases: Tensor) -> None:
-    with pytest.raises(NotApplicableError, match="needs groups of players.* background of 10 rows or more, got 1"):
+    with pytest.raises(NotApplicableError, match=r"needs groups of players.* background of 10 rows or more, got 1"):
         attribute(five, cases, "owen_values")
     background = torch.rand(40, 5, generator=torch.Generator().manual_seed(1))
     background[:, 3] = background[:, 0] + 0.01 * background[:, 3]

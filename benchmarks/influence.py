@@ -43,7 +43,7 @@ def make_rows() -> Dataset:
 
 
 def captum_work(networks: list[nn.Module], rows: Dataset, x: Tensor, target: Tensor, *, fast: bool, batch: int) -> Callable[[], Tensor]:
-    """Captum's TracInCP, its gradients of single rows vectorised, or TracInCPFast, which looks at the last layer alone, without its bias."""
+    """Captum's TracInCP, vectorised over rows, or TracInCPFast, which looks at the last layer alone, without its bias."""
     from captum.influence import TracInCP, TracInCPFast
 
     def load(module: nn.Module, name: str) -> float:
@@ -52,11 +52,10 @@ def captum_work(networks: list[nn.Module], rows: Dataset, x: Tensor, target: Ten
 
     data, names, model = TensorDataset(rows.inputs, rows.labels), [str(i) for i in range(STAGES)], make_network(0)
     common: dict[str, Any] = {"checkpoints_load_func": load, "loss_fn": nn.CrossEntropyLoss(reduction="sum"), "batch_size": batch}
-    peer = (
-        TracInCPFast(model, model[-1], data, names, **common)
-        if fast
-        else TracInCP(model, data, names, sample_wise_grads_per_batch=True, **common)
-    )  # type: ignore[index]
+    if fast:
+        peer: Any = TracInCPFast(model, "4", data, names, **common)
+    else:
+        peer = TracInCP(model, data, names, sample_wise_grads_per_batch=True, **common)
     return lambda: peer.influence((x, target))
 
 
@@ -81,9 +80,7 @@ def main() -> None:
             lambda: training_influence(stages[-1], rows, x, method="influence_functions", **ask).scores,
         ),
     ]
-    table = Table(
-        "method", "weights", "seconds", "ratio to ours", "largest difference / largest score", title="TracIn and others"
-    )
+    table = Table("method", "weights", "seconds", "ratio to ours", "largest difference / largest score", title="TracIn and others")
     ours: dict[str, tuple[float, Tensor]] = {}
     for name, weights, work in runs:
         seconds, scores = best_time(work, REPEATS)

@@ -25,7 +25,7 @@ from classifier.modality import modality_of
 from classifier.schema import Feature, Schema
 from explain import attribute
 
-ROWS, PEER_ROWS, SAMPLES, TURNS = 512, 32, 256, 5
+ROWS, PEER_ROWS, SAMPLES, TURNS = 512, 16, 256, 3
 BLOCK = 10
 
 
@@ -144,8 +144,10 @@ def measure(case: Case) -> Table:
     """KernelSHAP with the same number of coalitions."""
     table = Table("method", "rows timed", f"seconds for {ROWS} rows", "ratio to ours", "RMS error", title=f"KernelSHAP: {case.title}")
     runs: dict[str, tuple[int, Callable[[Case, Tensor], Tensor]]] = {
-        "assay kernel_shap": (ROWS, ours), "shap KernelExplainer": (PEER_ROWS, shap_kernel), "captum KernelShap": (PEER_ROWS, captum_kernel),
-    }  # fmt: skip
+        "assay kernel_shap": (ROWS, ours),
+        "shap KernelExplainer": (PEER_ROWS, shap_kernel),
+        "captum KernelShap": (PEER_ROWS, captum_kernel),
+    }
     best, scores = dict.fromkeys(runs, float("inf")), {}
     for turn in range(TURNS + 1):
         for name, (count, work) in runs.items():

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from classifier.classifier import Classifier
-from classifier.errors import ConfigurationError, ModelError, did_you_mean
+from classifier.errors import ConfigurationError, ModelError, NotApplicableError, did_you_mean
 from classifier.seeds import Seed
-from explain.availability import choose_method, require_applicable
+from explain.availability import require_applicable, usable_methods
 from explain.coalitions import coalition_values
 from explain.explanation import Explanation
 from explain.inputs import checked_batch, resolve_baseline
@@ -58,26 +58,24 @@ def attribute(
     x = checked_batch(classifier, inputs)
     reference = resolve_baseline(classifier, baseline).to(x)
     what = Output.of(classifier, output)
-    name = choose_method(what, rows=len(x), background=len(reference)) if method == "auto" else method
-    engine = _configured(name, options, chosen=method == "auto")
-    if not engine.takes_background and len(reference) not in (1, len(x)):
-        raise ConfigurationError(
-            f"{name} takes one baseline, or one for each of the {len(x)} inputs, got {len(reference)}",
-            remedy="for a background take kernel_shap",
-        )
-    require_applicable(name, engine, what, rows=len(x), background=len(reference) if engine.takes_background else 1)
-
-    task = Task(what, x, resolve_target(classifier, x, target), reference)
     started = time.perf_counter()
-    scores = engine(task, Seed(seed, ("explain", name)))
-    _require_finite(scores, name)
-    base_value = _base_value(task, engine) if scores.base_value is None else scores.base_value
+    names = usable_methods(what, rows=len(x), background=len(reference)) if method == "auto" else (method,)
+    task = Task(what, x, resolve_target(classifier, x, target), reference)
+    for number, name in enumerate(names, start=1):
+        engine = _configured(name, options, chosen=method == "auto")
+        try:
+            scores = _scores(engine, name, task, seed)
+            break
+        except NotApplicableError:
+            # What forward code does beside its layers may show only once it runs; another method need not mind.
+            if method != "auto" or number == len(names):
+                raise
     return Explanation(
         attributions=scores.attributions.to("cpu", torch.float64),
         target=task.target.cpu(),
         inputs=x.cpu(),
         baseline=reference.cpu() if baseline is not None and baseline.dim() == x.dim() else reference[0].cpu(),
-        base_value=base_value.to("cpu", torch.float64),
+        base_value=(_base_value(task, engine) if scores.base_value is None else scores.base_value).to("cpu", torch.float64),
         value=task.output(x, task.target).to("cpu", torch.float64),
         predictions=classifier.probabilities(x).cpu(),
         method=name,
@@ -93,6 +91,18 @@ def attribute(
         classes=classifier.classes,
         classifier_digest=classifier.digest,
     )
+
+
+def _scores(engine: Method, name: str, task: Task, seed: int) -> Scores:
+    rows, background = len(task.x), len(task.baseline)
+    if not engine.takes_background and background not in (1, rows):
+        raise ConfigurationError(
+            f"{name} takes one baseline, or one for each of the {rows} inputs, got {background}", remedy="for a background take kernel_shap"
+        )
+    require_applicable(name, engine, task.output, rows=rows, background=background if engine.takes_background else 1)
+    scores = engine(task, Seed(seed, ("explain", name)))
+    _require_finite(scores, name)
+    return scores
 
 
 def _base_value(task: Task, method: Method) -> Tensor:

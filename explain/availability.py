@@ -58,16 +58,16 @@ def available(classifier: Classifier, *, rows: int = 1, background: int = 1, out
     return Availabilities(Availability(name, not reason, reason) for name, reason in obstacles.items())
 
 
-def choose_method(output: Output, *, rows: int, background: int) -> str:
-    """The method that ``"auto"`` stands for.
+def usable_methods(output: Output, *, rows: int, background: int) -> tuple[str, ...]:
+    """The methods that ``"auto"`` stands for: it takes the first, and the next where one turns out not to hold.
 
-    Exact Shapley values where an additive network's terms tell them or enumeration is affordable. Else, against
+    Exact Shapley values where an additive network's terms or the branches of trees tell them, or enumeration is affordable. Else, against
     one baseline, integrated gradients, exact ones for a network of straight pieces, or permutations for a black box;
     against a background, kernel SHAP.
     """
     estimates = ("kernel_shap",) if background > 1 else ("exact_integrated_gradients", "integrated_gradients")
-    order = ("additive_terms", "exact_shapley", *estimates, "permutation_shap")
-    return next(name for name in order if name in METHODS and not _obstacle(METHODS[name](), output, rows=rows, background=background))
+    order = ("additive_terms", "tree_shap", "exact_shapley", *estimates, "permutation_shap")
+    return tuple(name for name in order if not _obstacle(METHODS[name](), output, rows=rows, background=background))
 
 
 def require_applicable(name: str, method: Method, output: Output, *, rows: int, background: int) -> None:

@@ -57,6 +57,8 @@ class Continuum:
         self.points = self.enter(task.x)
         self._wrong = torch.zeros((), dtype=torch.int64, device=task.x.device)
         self._asked = 0
+        self._begin: nn.Module
+        self._rest: nn.Module | None
         self._begin, self._rest = (nn.Sequential(), None) if self.embedded else split_affine(_network(task))
         self._plain = None if self._rest is None else PlainLayers.of(self._rest)
         if self.embedded is not None:
@@ -117,7 +119,8 @@ class Continuum:
             weights: How much each counts ``(n,)``.
         """
         answer, kept = (begun.detach(), []) if self._plain is None else self._plain.forwards(begun.detach())
-        answer.requires_grad_()
+        # Another tensor, since what the layers kept may be this one, and is written over.
+        answer = answer.detach().requires_grad_()
         with torch.enable_grad():
             values = self.finish(answer, rows) if self._plain is None else self._chosen(answer, rows)
             (slopes,) = torch.autograd.grad(values, answer, weights)

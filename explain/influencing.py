@@ -183,9 +183,6 @@ def _require_applicable(name: str, engine: InfluenceMethod, classifier: Classifi
 
 def _strangers(classifier: Classifier, digest: str) -> tuple[str, ...]:
     """A note where the training record names other rows."""
-    named = TrainingLoss.of(classifier).rows
-    return (
-        ("the training record names other rows than these, so that a score may be of a row that was never learned from",)
-        if named not in ("", digest)
-        else ()
-    )
+    if TrainingLoss.of(classifier).rows in ("", digest):
+        return ()
+    return ("the training record names other rows than these, so that a score may be of a row that was never learned from",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -223,14 +223,15 @@ def _of_game(game: Game, samples: int, seed: Seed) -> tuple[Tensor, Tensor | Non
     shapley, replicates = design.shapley(values)
     indices = PairIndices(design)
     found = _matrix(shapley, indices(values, shapley))
-    if replicates is None:
-        return found, None, values[:, 0]
-    again = []
-    with progress_bar("standard errors", len(replicates)) as advance:
-        for group, repeated in enumerate(replicates, start=1):
-            again.append(_matrix(repeated, indices(values, repeated, without=group)))
-            advance("")
-    return found, jackknife_error(torch.stack(again)), values[:, 0]
+    groups = len(design.sizes) - 1
+    with progress_bar("standard errors", groups, shown=groups > 0) as advance:
+
+        def again() -> Iterator[Tensor]:
+            for group, repeated in enumerate(replicates, start=1):
+                yield _matrix(repeated, indices(values, repeated, without=group))
+                advance("")
+
+        return found, jackknife_error(found, again()), values[:, 0]
 
 
 def _matrix(shapley: Tensor, pairs: Tensor) -> Tensor:

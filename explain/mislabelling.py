@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from classifier.chunks import chunk_size
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, NotApplicableError
@@ -170,23 +171,21 @@ def mislabelled(
     require_training(classifier, dataset)
     stages = require_checkpoints(classifier, checkpoints)
     shape = (len(dataset), len(classifier.classes))
-    if probabilities is not None and (
-        tuple(probabilities.shape) != shape or not torch.allclose(probabilities.sum(1), torch.ones(()), atol=1e-3)
-    ):
-        raise ConfigurationError(
-            f"probabilities must be {shape} and sum to 1 in each row, got {tuple(probabilities.shape)}", remedy="of logits, take softmax(1)"
-        )
+    if probabilities is not None:
+        sums = probabilities.sum(-1)
+        if tuple(probabilities.shape) != shape or not torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
+            raise ConfigurationError(
+                f"probabilities must be {shape} and sum to 1 in each row, got {tuple(probabilities.shape)}",
+                remedy="of logits, take softmax(1)",
+            )
     task = InfluenceTask(classifier, dataset, dataset.inputs[:0].to(classifier.device), dataset.labels[:0], stages, progress)
     rates, notes = step_sizes(stages, tuple(learning_rates)) if method == "self_influence" else ((1.0,) * len(stages), ())
-    scores = torch.zeros(len(dataset))
+    scores, loss = torch.zeros(len(dataset)), TrainingLoss.of(classifier)
     for number, (stage, rate) in enumerate(zip(stages, rates, strict=True), start=1):
         network = uncalibrated(stage)
         gradients = RowProducts(network, tuple(layers)) if method == "self_influence" else None
-        loss = TrainingLoss.of(classifier)
-        size = gradients.chunk if gradients else None
-        with progress_bar(
-            f"{method}, checkpoint {number} of {len(stages)}", -(-len(dataset) // (size or len(dataset))), shown=progress
-        ) as advance:
+        size = gradients.chunk if gradients else chunk_size(classifier.schema.shape)
+        with progress_bar(f"{method}, checkpoint {number} of {len(stages)}", -(-len(dataset) // size), shown=progress) as advance:
             for rows, x, labels in task.batches(size=size):
                 found = squares(gradients(loss, x, labels)) if gradients else loss(network.logits(x), labels)
                 scores[rows] += rate * found.detach().cpu()
@@ -196,6 +195,15 @@ def mislabelled(
     if probabilities is None:
         notes = (*notes, "the expected precision rests on the classifier's own probabilities, which were learned from the same labels")
     return Suspects(
-        scores=scores, order=torch.argsort(scores, descending=True, stable=True), chances=chances, labels=dataset.labels, ids=dataset.ids,
-        inputs=dataset.inputs, method=method, held_out=probabilities is not None, schema=classifier.schema, classes=classifier.classes, notes=notes,
-    )  # fmt: skip
+        scores=scores,
+        order=torch.argsort(scores, descending=True, stable=True),
+        chances=chances,
+        labels=dataset.labels,
+        ids=dataset.ids,
+        inputs=dataset.inputs,
+        method=method,
+        held_out=probabilities is not None,
+        schema=classifier.schema,
+        classes=classifier.classes,
+        notes=notes,
+    )

@@ -78,7 +78,7 @@ def _laid(task: Task, view: AttentionView, weights: Tensor) -> Tensor:
     """
     schema = task.classifier.schema
     parts = len(schema.features) if schema.modality == "tabular" else schema.size[0]
-    values = torch.zeros(len(weights), parts, device=weights.device).scatter_add(1, view.parts.clamp_min(0), weights)
+    values = torch.zeros(len(weights), parts, dtype=weights.dtype, device=weights.device).scatter_add(1, view.parts.clamp_min(0), weights)
     if schema.modality != "sequence":
         return task.modality.spread(values, task.x)
     flag = observed_column(schema)

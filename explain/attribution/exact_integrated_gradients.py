@@ -75,7 +75,7 @@ class ExactIntegratedGradients(Method):
             size = space.size
         except RuntimeError as error:
             raise _not_of_layers(f"the network does not run in double precision: {error}") from error
-        paths = (StraightPath(space, rows) for rows in torch.arange(len(task.x), device=task.x.device).split(size))
+        paths = (StraightPath(space, rows) for rows in torch.split(torch.arange(len(task.x), device=task.x.device), size))
         return Scores(space.to_elements(torch.cat([path.attributions(_integral(path, size)) for path in paths])), exact=True)
 
 
@@ -87,7 +87,7 @@ def _integral(path: StraightPath, size: int) -> Tensor:
         pieces = pieces.cut(partial(bends.arriving, call), layer, size)
     slopes = torch.zeros_like(path.way)
     values, gains = [], []
-    for rows, places, lengths in zip(*(part.split(size) for part in pieces.middles), strict=True):
+    for rows, places, lengths in zip(*(torch.split(part, size) for part in pieces.middles), strict=True):
         value, weighted = path.gradients(path.points(rows, places), rows, lengths)
         slopes.index_put_((rows,), weighted, accumulate=True)
         values.append(value)
@@ -109,7 +109,7 @@ def _require_linear(path: StraightPath, rows: Tensor, values: Tensor, gains: Ten
     numbers = torch.arange(len(path.rows), device=rows.device)
     with torch.no_grad():
         ends = [
-            torch.cat([path.outputs(some, torch.full_like(path.way[some].flatten(1)[:, 0], place)) for some in numbers.split(size)])
+            torch.cat([path.outputs(some, torch.full_like(path.way[some].flatten(1)[:, 0], place)) for some in torch.split(numbers, size)])
             for place in (0.0, 1.0)
         ]
     # The ends count as pieces without length.

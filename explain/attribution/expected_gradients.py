@@ -46,11 +46,11 @@ class ExpectedGradients(Method):
         space = Continuum(task)
         draws = _Draws.of(len(task.baseline), self.samples, seed, space.points)
         values, errors = [], []
-        for rows in torch.arange(len(task.x), device=task.x.device).split(space.size):
+        for rows in torch.split(torch.arange(len(task.x), device=task.x.device), space.size):
             total = torch.zeros_like(task.x[rows], dtype=space.points.dtype)
             jumps = torch.zeros((), dtype=torch.float64, device=total.device)
             last: Tensor | None = None
-            for some in torch.arange(len(draws.places), device=rows.device).split(max(1, space.size // len(rows))):
+            for some in torch.split(torch.arange(len(draws.places), device=rows.device), max(1, space.size // len(rows))):
                 found = _contributions(space, rows, draws.rows[some], draws.places[some])
                 total += found.sum(1)
                 players = task.modality.gather(found.flatten(0, 1).double()).reshape(*found.shape[:2], -1)

@@ -28,5 +28,5 @@ class InputXGradient(Method):
     def __call__(self, task: Task, seed: Seed) -> Scores:
         space = Continuum(task)
         rows = torch.arange(len(task.x), device=task.x.device)
-        parts = [space.points[some] * space.gradient(space.points[some], some) for some in rows.split(space.size)]
+        parts = [space.points[some] * space.gradient(space.points[some], some) for some in torch.split(rows, space.size)]
         return Scores(space.to_elements(torch.cat(parts)), exact=True)

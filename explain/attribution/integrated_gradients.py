@@ -41,14 +41,14 @@ class IntegratedGradients(Method):
         space = Continuum(task)
         nodes, weights = (torch.from_numpy(values).to(space.points) for values in _rule(self.steps))
         parts = []
-        for rows in torch.arange(len(task.x), device=task.x.device).split(space.size):
+        for rows in torch.split(torch.arange(len(task.x), device=task.x.device), space.size):
             path = StraightPath(space, rows)
             inner = (1,) * (path.way.dim() - 1)
             slopes = torch.zeros_like(path.way)
             height, width = max(1, space.size // self.steps), min(self.steps, space.size)
-            for places in torch.arange(len(rows), device=rows.device).split(height):
+            for places in torch.split(torch.arange(len(rows), device=rows.device), height):
                 begins, ways = path.start[places, None], path.way[places, None]
-                for node, weight in zip(nodes.split(width), weights.split(width), strict=True):
+                for node, weight in zip(torch.split(nodes, width), torch.split(weights, width), strict=True):
                     points = torch.addcmul(begins, node.reshape(-1, *inner), ways)
                     _, weighted = path.gradients(points.flatten(0, 1), places.repeat_interleave(len(node)), weight.repeat(len(places)))
                     slopes[places] += weighted.reshape(points.shape).sum(1)

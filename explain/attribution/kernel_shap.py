@@ -52,7 +52,7 @@ class KernelSHAP(Method):
         design = Design.draw(len(game.players), self.samples, seed)
         values = game.values(design.with_ends)
         fitted, replicates = design.shapley(values)
-        return Shares(fitted, values[:, 0], None if replicates is None else jackknife_error(replicates))
+        return Shares(fitted, values[:, 0], jackknife_error(fitted, replicates))
 
     def _too_few(self, players: int) -> str:
         enough = min(2**players - 2, 4 * players)

@@ -50,7 +50,7 @@ class SmoothGrad(Method):
         space = Continuum(task)
         pairs, unit = self.samples // 2, _unit(space)
         slopes, errors = [], []
-        for rows in torch.arange(len(task.x), device=task.x.device).split(space.size):
+        for rows in torch.split(torch.arange(len(task.x), device=task.x.device), space.size):
             # From its start for every batch of rows, and a pair at a time, so that all rows get the same.
             generator = seed.child("noise").torch()
             total = torch.zeros_like(space.points[rows])

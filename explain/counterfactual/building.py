@@ -75,6 +75,6 @@ def _promising(search: Search, tried: Tried, rate: Tensor, width: int) -> Tried:
     estimate = waiting.cost + _EAGER * (-waiting.margin).clamp_min(0) / rate[waiting.row]
     # Of each kind of change the value that promises most goes on, and others only where there is room.
     first = lowest(estimate, waiting.row, search.signature(waiting))
-    other = torch.ones_like(estimate)
+    other = torch.ones_like(estimate, dtype=torch.float64)
     other[first] = 0
     return waiting.foremost(width, estimate + 1e6 * other)

@@ -41,7 +41,7 @@ class Evaluator:
         # The input itself is the closest until something is closer.
         self.closest = x.clone()
         self.probability = decision.probability(logits, wanted, self.present)
-        self.margin = decision.margin(logits, wanted, self.present)
+        self.margin = decision.margin(logits, wanted, self.present).round(decimals=5)
 
     def predict(self, z: Tensor, row: Tensor) -> Answers:
         """Predict inputs ``(M, *S)`` that are tried for the rows `row` ``(M,)``, as far as evaluations are left."""
@@ -52,7 +52,8 @@ class Evaluator:
             some, of = z[asked], row[asked]
             logits = self.decision.logits(some)
             wanted, present = self.wanted[of], self.present[of]
-            margin[asked] = self.decision.margin(logits, wanted, present).to(margin)
+            # Rounded, since a sum rounds otherwise in another batch, and which of two equals goes on must not hang on that.
+            margin[asked] = self.decision.margin(logits, wanted, present).to(margin).round(decimals=5)
             decided = decided.masked_scatter(asked, self.decision.decide(logits))
             self.used += torch.bincount(of, minlength=len(self.used))
             self._remember(some, of, self.decision.probability(logits, wanted, present))

@@ -56,7 +56,7 @@ class Manifold:
 
     def distances(self, z: Tensor, cases: Tensor) -> Tensor:
         """Distances of rows ``(M, D)`` from cases ``(n, D)``, in units of change ``(M, n)``."""
-        return torch.cdist(z * self._unit, cases * self._unit, p=1)
+        return torch.cdist(z * self._unit, cases * self._unit, p=1).round(decimals=5)
 
     def _reference(self, label: int) -> tuple[Tensor, Tensor]:
         """The cases of a class in units of change, and the sorted distances from each to its nearest neighbour."""

@@ -91,13 +91,15 @@ class Search:
         source = torch.cat([whole.nonzero()[:, 0], broken.repeat_interleave(fresh.sum(1))])
         order = torch.argsort(source, stable=True)
         every, source = every[order], source[order]
-        good = self.space.modality.valid(every)
+        # A way that takes the change back is none.
+        good = self.space.modality.valid(every) & (every != self.space.x[row[source]]).any(1)
         tried = self._predicted(every[good], row[source[good]])
         # Where no way leads to a valid row, the candidate counts as one that is infinitely far from the border.
         margin = torch.full((len(every),), -torch.inf, device=z.device)
         cost, flips = torch.full_like(margin, torch.inf), torch.zeros_like(good)
         margin[good], cost[good], flips[good] = tried.margin, tried.cost, tried.flips
-        rank = torch.where(flips, cost - 1e6, torch.where(margin.isfinite(), 1e6 - margin, torch.inf))
+        # In double precision: costs that hardly differ must not be equal beside a large number.
+        rank = torch.where(flips, cost.double() - 1e6, torch.where(margin.isfinite(), 1e6 - margin.double(), torch.inf))
         best = lowest(rank, source)
         return Tried(every[best], row, margin[best], cost[best], flips[best])
 

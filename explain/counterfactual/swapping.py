@@ -6,6 +6,7 @@ For texts, whose words are left out, this is SEDC (Martens & Provost, 2014, MIS 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -84,7 +85,7 @@ def _sources(evaluator: Evaluator, modality: Modality, data: Tensor | None, deci
         if data is not None and decided is not None and modality.aligned:
             label = int(evaluator.wanted[row])
             of = (decided != evaluator.present[row] if label == ANY else decided == label).nonzero()[:, 0]
-            distance = in_chunks(lambda part, row=row: ((part - x[row]).abs() / scale).flatten(1).sum(1), data[of])
+            distance = in_chunks(partial(_distance, x[row], scale), data[of])
             nearest = of[distance.argsort(stable=True)[:_DONORS]]
             rows += [row] * len(nearest)
             others.append(data[nearest])
@@ -222,3 +223,8 @@ def _free(modality: Modality, fixed: tuple[str, ...], device: torch.device) -> t
     fall, rise = modality.movable
     free, kept = modality.lay(flag), modality.lay(stays)
     return ((fall | free) & ~kept).to(device), ((rise | free) & ~kept).to(device)
+
+
+def _distance(x: Tensor, scale: Tensor, data: Tensor) -> Tensor:
+    """How far each of some cases ``(n, *S)`` is from one input ``(*S)``, in units of change ``(n,)``."""
+    return ((data - x).abs() / scale).flatten(1).sum(1)

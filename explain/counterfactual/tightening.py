@@ -71,20 +71,24 @@ def exchange(search: Search, found: Tried, options: Options, *, keep: int) -> Tr
 
 def _restored(search: Search, found: Tried) -> Tried:
     """Put back features until none can be, several at once where they can."""
+    active = torch.arange(len(found), device=found.row.device)
     for _ in range(_ROUNDS):
-        changed = search.space.changed(found.z, found.row)
+        some = found[active]
+        changed = search.space.changed(some.z, some.row)
         changed &= changed.sum(1, keepdim=True) > 1
         which, feature = changed.nonzero().T
-        if not len(which):
-            break
-        single = search.attempt(search.space.reset(found.z[which], found.row[which], feature), found.row[which])
-        good = single.flips & (single.cost < found.cost[which])
+        single = search.attempt(search.space.reset(some.z[which], some.row[which], feature), some.row[which])
+        good = single.flips & (single.cost < some.cost[which])
         if not good.any():
             break
-        lost = (found.margin[which] - single.margin) / (found.cost[which] - single.cost).clamp_min(1e-9)
+        lost = (some.margin[which] - single.margin) / (some.cost[which] - single.cost).clamp_min(1e-9)
         ranks = torch.full(changed.shape, torch.inf, device=lost.device)
         ranks[which[good], feature[good]] = lost[good]
-        found = _put_back(search, found, ranks)
+        less = _put_back(search, some, ranks)
+        # One of which nothing can be put back is not asked again, whatever happens to the others.
+        moved = (less.cost < some.cost).nonzero()[:, 0]
+        active = active[moved]
+        found = _cheapest_of([found, less[moved]], [torch.arange(len(found), device=active.device), active])
     return found
 
 

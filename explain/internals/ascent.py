@@ -144,7 +144,7 @@ def maximise_activation(
             moved |= (slope != 0).flatten(1).any(1)
             penalty = total_variation * _variation(u, schema) + l2 * (u - centre).square().flatten(1).mean(1)
             (slope,) = torch.autograd.grad((penalty - gain).sum(), u)
-            u.grad = _within_shares(schema, slope)
+            u.grad = _within_shares(schema, u.detach(), slope)
             # Smaller and smaller steps, so that it comes to rest.
             optimiser.param_groups[0]["lr"] = learning_rate * (1 - step / steps)
             optimiser.step()
@@ -220,13 +220,14 @@ def _admitted(schema: Schema, u: Tensor) -> Tensor:
     return admitted
 
 
-def _within_shares(schema: Schema, slope: Tensor) -> Tensor:
-    """A gradient without what would change the sum of a categorical feature's shares, which stays 1."""
+def _within_shares(schema: Schema, u: Tensor, slope: Tensor) -> Tensor:
+    """A gradient of categories against each other: each less the mean of those that have a share, since the shares sum to 1."""
     within = slope.clone()
     for feature in schema.features:
         if feature.kind == "categorical" and schema.modality != "image":
             columns = schema.groups[feature.name]
-            within[..., columns] -= slope[..., columns].mean(-1, keepdim=True)
+            has = (u[..., columns] > 0).to(slope)
+            within[..., columns] -= (slope[..., columns] * has).sum(-1, keepdim=True) / has.sum(-1, keepdim=True)
     return within
 
 

@@ -89,7 +89,7 @@ def reads_of(classifier: Classifier, x: Tensor, found: Attended) -> Tensor:
     """
     logits, layers = found.logits, len(found.weights)
     rows, _, asking, _ = found.layers[0].shape
-    reads = torch.zeros(rows, layers, asking, device=x.device)
+    reads = torch.zeros(rows, layers, asking, dtype=found.layers[0].dtype, device=x.device)
     network = classifier.module
     if asking == 1:
         reads[:] = 1

@@ -15,12 +15,10 @@ from classifier.classifier import Classifier
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, NotApplicableError
 from explain.inputs import checked_batch
-from explain.internals.diagnosis import Diagnosis, LayerHealth, Symptom
+from explain.internals.diagnosis import MANY, Diagnosis, LayerHealth, Symptom
 from explain.internals.layers import list_layers, require_network, run_network
 from explain.internals.vital_signs import VitalSigns
 
-# A share of a layer's units that are dead or saturated from which it is a symptom: some always are.
-_SHARE = 0.2
 # How far gradients may shrink or grow from the last layer to the first.
 _RATIO = 1e3
 # Probabilities that differ by less over all rows are the same.
@@ -109,10 +107,10 @@ def _judged(classifier: Classifier, layers: tuple[LayerHealth, ...], logits: Ten
 def _of_units(layers: tuple[LayerHealth, ...], rows: int) -> list[Symptom]:
     symptoms = []
     for layer in layers:
-        if layer.units and layer.dead is not None and layer.dead >= _SHARE * layer.units:
+        if layer.units and layer.dead is not None and layer.dead >= MANY * layer.units:
             said = f"{layer.name}: {layer.dead} of {layer.units} units are dead, 0 for all {rows} rows"
             symptoms.append(Symptom("dead", said, "lower the learning rate, or start again with smaller biases or a leaky activation"))
-        if layer.units and layer.saturated is not None and layer.saturated >= _SHARE * layer.units:
+        if layer.units and layer.saturated is not None and layer.saturated >= MANY * layer.units:
             said = f"{layer.name}: {layer.saturated} of {layer.units} units of {layer.kind} are saturated, and pass on hardly any gradient"
             symptoms.append(Symptom("saturated", said, "standardize the inputs, start with smaller weights, or take ReLU"))
     return symptoms

@@ -11,6 +11,9 @@ import pandas as pd
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: A share of a layer's units that are dead or saturated from which it is a symptom: networks that learn well have some.
+MANY = 0.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerHealth:

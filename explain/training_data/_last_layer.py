@@ -12,7 +12,7 @@ from classifier.modality import modality_of
 
 
 def last_linear(classifier: Classifier) -> str | None:
-    """The name of the linear layer whose output is the network's answer, empty where it is the whole network; ``None`` where there is none."""
+    """The name of the linear layer whose output is the network's answer; empty for the whole network, ``None`` where there is none."""
     module = classifier.module
     if module is None:
         return None

@@ -1,4 +1,4 @@
-"""Products of gradients of single rows: by the parts that a linear layer's gradient factors into where there are only such, else by gradients.
+"""Products of gradients of single rows: by their factors where there are only linear layers, else by the gradients themselves.
 
 The gradient of a linear layer is the outer product of what goes into it and the slope at its output, so that the product of two is
 a product of two numbers (Goodfellow, 2015, arXiv:1510.01799). No gradient is ever as long as the weights are many.
@@ -66,7 +66,8 @@ class RowProducts:
             return answer + added
 
         hooks = [
-            layer.register_forward_hook(lambda _, before, answer, name=name: keep(name, before[0], answer)) for name, layer in self._linear.items()
+            layer.register_forward_hook(lambda _, before, answer, name=name: keep(name, before[0], answer))
+            for name, layer in self._linear.items()
         ]
         try:
             with torch.enable_grad():

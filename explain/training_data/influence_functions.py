@@ -27,7 +27,7 @@ _AT_REST = 0.01
 @INFLUENCE_METHODS.register
 @dataclass(frozen=True, kw_only=True)
 class InfluenceFunctions(InfluenceMethod):
-    """To first order, how much the loss of the target at the input would rise if the row were left out and training went to its new minimum.
+    """To first order, how much the loss of the target at the input would rise if the row were left out of training.
 
     ``g_input . (C + damping)^-1 g_row / M``, with the curvature C of the mean training loss (equation 2). It holds where the weights
     are at a minimum. Training that stops early is not, and what is computed then is the answer of a training that is held

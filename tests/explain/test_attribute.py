@@ -17,8 +17,10 @@ from classifier.schema import Schema
 from explain import attribute, available
 
 
-def test_the_public_surface_is_small() -> None:
-    assert explain.__all__ == ["Explanation", "attribute", "available"]
+def test_every_public_name_is_one_of_this_package() -> None:
+    assert {"Explanation", "attribute", "available", "counterfactuals", "dependence", "training_influence"} <= set(explain.__all__)
+    for name in explain.__all__:
+        assert getattr(explain, name).__module__.startswith("explain."), name
 
 
 def test_auto_is_exact_where_that_is_affordable_and_says_what_it_took(classifier: Classifier, black_box: Classifier, x: Tensor) -> None:
@@ -28,7 +30,7 @@ def test_auto_is_exact_where_that_is_affordable_and_says_what_it_took(classifier
 
 @pytest.mark.parametrize(
     ("differentiable", "background", "expected"),
-    [(True, 1, "integrated_gradients"), (False, 1, "permutation_shap"), (True, 2, "kernel_shap"), (False, 2, "kernel_shap")],
+    [(True, 1, "exact_integrated_gradients"), (False, 1, "permutation_shap"), (True, 2, "kernel_shap"), (False, 2, "kernel_shap")],
 )
 def test_auto_estimates_where_enumeration_is_too_much(
     differentiable: bool, background: int, expected: str, random_network: Callable[..., nn.Module], numbers: Callable[[int], Schema]
@@ -39,6 +41,24 @@ def test_auto_estimates_where_enumeration_is_too_much(
     rows = torch.rand(1, 25, generator=torch.Generator().manual_seed(0))
     baseline = None if background == 1 else torch.rand(2, 25, generator=torch.Generator().manual_seed(1))
     assert attribute(wide, rows, baseline=baseline).method == expected
+
+
+def test_auto_takes_the_next_method_where_one_turns_out_not_to_hold(numbers: Callable[[int], Schema]) -> None:
+    class Branching(nn.Module):
+        """What it computes beside its layers shows only when it runs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(25, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(x).square() if x.sum() > -1e9 else self.layer(x)
+
+    wide = Classifier.wrap(Branching(), schema=numbers(25), classes=("no", "yes"))
+    rows = torch.rand(2, 25, generator=torch.Generator().manual_seed(0))
+    assert attribute(wide, rows).method == "integrated_gradients"
+    with pytest.raises(NotApplicableError, match="bends"):
+        attribute(wide, rows, "exact_integrated_gradients")
 
 
 def test_available_says_why_not(black_box: Classifier) -> None:
@@ -163,6 +183,6 @@ def test_outputs_that_are_not_numbers_are_refused(random_network: Callable[..., 
 def test_gradients_that_are_not_numbers_are_refused(numbers: Callable[[int], Schema]) -> None:
     steep = Classifier.wrap(Rooted(0.0), schema=numbers(8), classes=("a", "b"))
     x = torch.zeros(1, 8)
-    with pytest.raises(ModelError, match="not finite; the classifier's gradients are not; kernel_shap and permutation_shap need none"):
+    with pytest.raises(ModelError, match="not finite; the classifier's gradients are not; kernel_shap, permutation_shap and feature_ablation need none"):
         attribute(steep, x, "integrated_gradients", baseline=torch.zeros(8))
     assert attribute(steep, x, "kernel_shap", baseline=torch.zeros(8)).attributions.abs().max() == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,20 +90,19 @@ def _tile(ax: Axes, schema: Schema, x: Tensor, box: tuple[float, float, float, f
         rows, columns = picture.shape[:2]
         scale = min(width / columns, height / rows)
         extent = (left, left + scale * columns, top + scale * rows, top)
-        ax.imshow(
-            picture if picture.shape[2] == 3 else picture[..., 0], cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest"
-        )
+        shown = picture if picture.shape[2] == 3 else picture[..., 0]
+        ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
         return
     ax.plot([left, left, left + width], [top, top + height, top + height], color=FAINT, linewidth=0.8)
     if isinstance(modality, Series):
-        case = modality.decode(x).iloc[0, 0]
+        case: Any = modality.decode(x).iloc[0, 0]
         for number, name in enumerate([name for name in case.columns if schema[name].numeric][: len(PALETTE)]):
             values = case[name].to_numpy(dtype=float)
             bottom, reach = _reach(schema, name, values)
             across = left + width * np.arange(len(values)) / max(1, schema.size[0] - 1)
             ax.plot(across, top + height * (1 - np.clip((values - bottom) / reach, 0, 1)), color=PALETTE[number], linewidth=1.1)
     elif isinstance(modality, Graphs):
-        graph = modality.decode(x).iloc[0, 0]
+        graph: Any = modality.decode(x).iloc[0, 0]
         angles = 2 * np.pi * np.arange(len(graph.nodes)) / max(1, len(graph.nodes))
         across, down = left + width * (0.5 + 0.42 * np.sin(angles)), top + height * (0.5 - 0.42 * np.cos(angles))
         for one, other in graph.edges:

@@ -22,6 +22,7 @@ def influence_html(influence: Influence) -> str:
         best = int(influence.predictions[index].argmax())
         decided = f"input {index}: {influence.classes[best]}, {float(influence.predictions[index, best]):.0%}"
         lines.append(f'<tr><th colspan="4" style="text-align:left">{escape(decided)}</th></tr>')
+        target = escape(influence.classes[int(influence.target[index])])
         for side, color in (("for", RAISES), ("against", LOWERS)):
             rows = influence.places(index, side, _ROWS)
             for place, row in zip(rows.tolist(), words(influence.training[rows]), strict=True):
@@ -29,20 +30,13 @@ def influence_html(influence: Influence) -> str:
                 score = signed(float(influence.scores[index, place]))
                 said = shorten(_said(influence.schema.modality, row), 90)
                 lines.append(
-                    f'<tr><td style="border-left:0.4em solid {color}">{side} {escape(influence.classes[int(influence.target[index])])}</td>'
+                    f'<tr><td style="border-left:0.4em solid {color}">{side} {target}</td>'
                     f'<td style="text-align:right">{score}</td><td style="text-align:left">row {int(influence.ids[place])}, {escape(label)}</td>'
                     f'<td style="text-align:left">{escape(said)}</td></tr>'
                 )
     more = [f"{len(influence) - _INPUTS} more inputs"] if len(influence) > _INPUTS else []
-    origin = "; ".join(
-        [
-            influence.meaning,
-            influence.method.replace("_", " "),
-            f"an estimate over {len(influence.ids)} training rows",
-            *more,
-            *influence.notes,
-        ]
-    )
+    kind = f"an estimate over {len(influence.ids)} training rows by {influence.method.replace('_', ' ')}"
+    origin = "; ".join([influence.meaning, kind, *more, *influence.notes])
     return f"<table><tbody>{''.join(lines)}</tbody></table><p><small>{escape(origin)}</small></p>"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from explain.figures._style import FAINT, INK, axes_or_new, font_families
 
@@ -63,7 +63,7 @@ def draw_columns(names: Sequence[str], columns: Sequence[Column], *, title: str,
     ax.set_xlim(0, edge)
     ax.set_ylim(depth, 0)
     ax.set_title(title, loc="left", fontsize="medium")
-    font = {"fontsize": _POINTS, "color": INK, "va": "top", "fontfamily": font_families()}
+    font: dict[str, Any] = {"fontsize": _POINTS, "color": INK, "va": "top", "fontfamily": font_families()}
     for column, place in zip(columns, places, strict=True):
         for line, text in enumerate(column.head):
             last = line == len(column.head) - 1
@@ -73,18 +73,18 @@ def draw_columns(names: Sequence[str], columns: Sequence[Column], *, title: str,
     y = head + 0.8
     for row, (label, height) in enumerate(zip(labels, heights, strict=True)):
         ax.text(0, y, label, **font)
-        for column, text, place in zip(columns, texts, places, strict=True):
+        for column, lines, place in zip(columns, texts, places, strict=True):
             marked = bool(column.marked) and column.marked[row]
             if marked:
                 ax.add_patch(Rectangle((place - 0.4, y - 0.2), _CELL + 0.4, height + 0.3, facecolor=_MARK, edgecolor="none", zorder=0))
             quiet = bool(column.marked) and not marked
-            ax.text(place, y, text[row], **{**font, "color": "#777777" if quiet else INK})
+            ax.text(place, y, lines[row], **{**font, "color": "#777777" if quiet else INK})
         y += height + 0.45
         ax.plot([0, edge - 1], [y - 0.28] * 2, color=FAINT, linewidth=0.4, zorder=0)
     return ax
 
 
-def emphasis(text: str) -> dict[str, str]:
+def emphasis(text: str) -> dict[str, Any]:
     """Bold letters, where the fonts have them: those with Chinese characters mostly have not."""
     return {"fontweight": "bold"} if text.isascii() or "−" in text else {}
 

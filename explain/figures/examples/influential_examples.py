@@ -52,10 +52,9 @@ def _bands(influence: Influence, ax: Axes | None) -> Axes:
     bands = [Band("The input", influence.inputs, ["\n".join(_decision(influence))])]
     for side in (FOR, AGAINST):
         rows = influence.places(0, side, most)
-        captions = [
-            f"{influence.classes[int(influence.labels[place])]}, row {int(influence.ids[place])}\n{signed(float(influence.scores[0, place]))}"
-            for place in rows.tolist()
-        ]
+        places = rows.tolist()
+        names = [f"{influence.classes[int(influence.labels[place])]}, row {int(influence.ids[place])}" for place in places]
+        captions = [f"{name}\n{signed(float(influence.scores[0, place]))}" for name, place in zip(names, places, strict=True)]
         bands.append(Band(f"Training rows that speak {side} {target}", influence.training[rows], captions, _COLORS[side]))
     return draw_gallery(influence.schema, bands, title=_title(influence), ax=ax)
 

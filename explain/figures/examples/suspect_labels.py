@@ -22,8 +22,8 @@ def plot_suspects(suspects: Suspects, ax: Axes | None = None) -> Axes:
     modality = suspects.schema.modality
     frame = suspects.to_frame({"tabular": _TABLE, "text": _TEXTS}.get(modality, _GALLERY))
     rows = suspects.order[: len(frame)]
-    ways = {"self_influence": "self-influence", "loss": "loss"}
-    title = f"The {len(rows)} most suspect of {len(suspects):,} labels, by {ways[suspects.method]}: label, then what the classifier would rather say"
+    way = suspects.method.replace("_", "-")
+    title = f"The {len(rows)} most suspect of {len(suspects):,} labels by {way}, and what the classifier would rather say"
     told = list(zip(frame["id"], frame["label"], frame["rather"], strict=True))
     if modality != "tabular":
         captions = [f"{label}? rather {rather}\nrow {number}" for number, label, rather in told]

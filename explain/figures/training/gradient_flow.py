@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explain.figures._style import FAINT, INK, LOWERS, NEUTRAL, axes_or_new, shorten, tidy_axes
+from explain.internals.diagnosis import MANY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from explain.internals.diagnosis import Diagnosis, LayerHealth
 
 _ALARM = "#D55E00"
-# A share of dead or saturated units from which their number is written in the colour of an alarm.
-_SHARE = 0.2
 # Under a text, so that no line runs through it.
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
 
@@ -69,4 +68,4 @@ def _units(layer: LayerHealth) -> tuple[str, bool]:
     count, word = (layer.dead, "dead") if layer.dead is not None else (layer.saturated, "saturated")
     if count is None or layer.units is None:
         return "", False
-    return f"{count} of {layer.units} {word}", count >= _SHARE * layer.units
+    return f"{count} of {layer.units} {word}", count >= MANY * layer.units

@@ -17,6 +17,7 @@ from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.schema import Feature, Schema
 from explain import Explanation, attribute, available
 from explain.breakpoints import Pieces
+from explain.piecewise import why_not_piecewise_linear
 
 METHOD = "exact_integrated_gradients"
 IMAGE = Schema("image", (Feature("gray", "continuous", 0.0, 1.0),), size=(8, 8))
@@ -270,3 +271,29 @@ def test_too_much_work_is_refused_unless_the_limit_is_raised() -> None:
 def test_a_limit_below_one_is_refused(limit: Any) -> None:
     with pytest.raises(ConfigurationError, match="limit"):
         attribute(wrapped(mlp(nn.ReLU)), points(TABLE), METHOD, limit=limit)
+
+
+class Forward(nn.Module):
+    """A layer, and forward code before it."""
+
+    def __init__(self, code: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.code, self.last = code, nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.code(x))
+
+
+def test_forward_code_that_is_linear_is_followed_and_no_other() -> None:
+    allowed: list[Callable[[Tensor], Tensor]] = [
+        lambda x: functional.dropout(x, 0.5, training=False) / 2 - x.mean(1, keepdim=True),
+        lambda x: functional.avg_pool1d(torch.stack([x, -x], 1), 2).reshape(len(x), -1),
+        lambda x: torch.cat([x[:, :2], 3 * x[:, 2:]], 1) @ torch.eye(6, dtype=x.dtype),
+    ]
+    for code in allowed:
+        assert not why_not_piecewise_linear(Forward(code))
+        classifier = wrapped(Forward(code))
+        assert gap(attribute(classifier, points(TABLE), METHOD), classifier) < 1e-10
+    refused: list[Callable[[Tensor], Tensor]] = [lambda x: 1 / (x + 2), lambda x: x / x.sum(1, keepdim=True), lambda x: x * x[:, :1]]
+    for code in refused:
+        assert "itself" in why_not_piecewise_linear(Forward(code))

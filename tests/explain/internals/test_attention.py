@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from functools import cache
 from itertools import product
 
@@ -9,7 +8,7 @@ import torch
 from cases import BERT, cases
 from torch import Tensor, nn
 
-from classifier import Classifier, Splits
+from classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from explain import attribute
 from explain.attribution.attention_flow import maximum_flows
@@ -17,7 +16,7 @@ from explain.attribution.attention_gradient import follow
 from explain.attribution.attention_rollout import roll_out
 from explain.internals.attention import attention_weights, why_no_attention
 from explain.internals.attention_tap import attend
-from trainer import Recipe, train
+from trainer import Recipe
 
 METHODS = ("attention_rollout", "attention_flow", "attention_gradient")
 NETWORKS = {
@@ -30,9 +29,13 @@ NETWORKS = {
 
 @cache
 def network(name: str) -> Classifier:
-    modality, recipe = NETWORKS[name]
+    return fresh(*NETWORKS[name])
+
+
+def fresh(modality: str, recipe: Recipe) -> Classifier:
     data = cases(modality, 2)
-    return train(Splits(data, data, data), replace(recipe, epochs=2), progress=False)
+    torch.manual_seed(0)
+    return Classifier.wrap(recipe.network().build(data.schema, 2), schema=data.schema, classes=data.classes)
 
 
 def rows(name: str) -> Tensor:
@@ -113,8 +116,7 @@ def test_the_answer_of_a_table_reads_the_token_that_asks_and_of_a_text_the_mean(
 
 def test_a_learned_pooling_is_read_by_its_own_weights() -> None:
     data = cases("text", 2)
-    recipe = Recipe("transformer_text", options={"width": 8, "buckets": 64, "pooling": "attention"}, epochs=2)
-    classifier = train(Splits(data, data, data), recipe, progress=False)
+    classifier = fresh("text", Recipe("transformer_text", options={"width": 8, "buckets": 64, "pooling": "attention"}))
     view, kept = attention_weights(classifier, data.inputs[:4]), {}
     handle = classifier.module.weights.register_forward_hook(lambda _m, _i, output: kept.update(scores=output[..., 0]))
     classifier.module.classify(classifier.module.embed(data.inputs[:4]), data.inputs[:4])

@@ -61,6 +61,13 @@ def test_the_design_keeps_the_kernels_weight_of_every_size(players: int, samples
         assert design.complete
 
 
+@pytest.mark.parametrize("players", range(1, 15))
+def test_a_budget_for_all_coalitions_is_spent_on_all(players: int) -> None:
+    design = Design.draw(players, max(2, 2**players - 2), Seed(0))
+    assert design.complete
+    assert len(design.present.unique(dim=0)) == len(design.present) == 2**players - 2
+
+
 def test_too_few_samples_are_refused(wide: Classifier, rows: Tensor) -> None:
     with pytest.raises(NotApplicableError, match="11 players need samples=44 or more, got 43"):
         attribute(wide, rows, "kernel_shap", samples=43)

@@ -19,6 +19,7 @@ from explain.training_data import _curvature
 from explain.training_data._curvature import GaussNewton, Hessian
 from explain.training_data._gradients import RowGradients
 from explain.training_data._loss import TrainingLoss
+from explain.training_data._products import RowProducts, products, squares
 from explain.training_data._projection import Projection
 from explain.training_data._solving import conjugate_gradients, solve_exactly
 
@@ -171,6 +172,32 @@ def test_row_gradients_are_those_of_each_row_alone(network: Classifier, rows: Da
         assert torch.allclose(found[row], alone, atol=1e-6)
 
 
+class _Twice(nn.Module):
+    """A layer that is used twice, and one along an axis of steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared, self.head = nn.Linear(3, 3), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps = self.shared(self.shared(x.reshape(-1, 2, 3)).tanh())
+        return self.head(steps.flatten(1))
+
+
+@pytest.mark.parametrize("module", [nn.Sequential(nn.Linear(6, 5, bias=False), nn.ReLU(), nn.Linear(5, 3)), nn.Linear(6, 3), _Twice()])
+@pytest.mark.parametrize("layers", [(), ("last",)])
+def test_products_by_factors_are_products_of_gradients(rows: Dataset, module: nn.Module, layers: tuple[str, ...]) -> None:
+    classifier = Classifier.wrap(module, schema=rows.schema, classes=rows.classes)
+    if layers:
+        layers = (next(reversed(dict(module.named_parameters()))),)
+    value = TrainingLoss.of(classifier)
+    engine, plain = RowProducts(classifier, layers), RowGradients(classifier, layers)
+    one, other = (engine(value, rows.inputs[part], rows.labels[part]) for part in (slice(0, 4), slice(4, 20)))
+    truth = plain(value, rows.inputs[:20], rows.labels[:20])
+    assert torch.allclose(products(one, other), truth[:4] @ truth[4:].T, atol=1e-6)
+    assert torch.allclose(squares(one), truth[:4].square().sum(1), atol=1e-6)
+
+
 def test_a_network_that_does_not_go_at_once_gives_the_same_one_by_one_and_says_so(
     rows: Dataset, network: Classifier, asked: Tensor
 ) -> None:
@@ -184,7 +211,7 @@ def test_a_network_that_does_not_go_at_once_gives_the_same_one_by_one_and_says_s
             return self.inner(x) * (1.0 if x.sum().item() < 1e9 else 2.0)
 
     looks = Classifier.wrap(Looks(), schema=rows.schema, classes=rows.classes)
-    one, other = (training_influence(each, rows, asked, method="tracin") for each in (looks, network))
+    one, other = (training_influence(each, rows, asked, method="trak") for each in (looks, network))
     assert torch.allclose(one.scores, other.scores, atol=1e-6)
     assert any("one row after the other" in note for note in one.notes)
 

@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ class Classifier:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        tensors = self.module.state_dict().values() if self.module is not None else ()
+        tensors = chain(self.module.parameters(), self.module.buffers()) if self.module is not None else ()
         return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
     def to(self, device: str | torch.device) -> Classifier:

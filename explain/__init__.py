@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from explain.internals.ascent import Maximised, maximise_activation
     from explain.internals.attention import attention_weights
     from explain.internals.attention_view import AttentionView
+    from explain.internals.by_layer import LayerAttribution, layer_attribution
+    from explain.internals.by_neuron import NeuronAttribution, neuron_attribution
     from explain.internals.computation import NetworkGraph, network_graph, network_table
+    from explain.internals.diagnosing import diagnose
+    from explain.internals.diagnosis import Diagnosis
     from explain.internals.kernels import Filters, filters
-    from explain.internals.layer_attribution import LayerAttribution, layer_attribution
+    from explain.internals.landscape import LossLandscape, loss_landscape
     from explain.internals.layers import list_layers
-    from explain.internals.neuron_attribution import NeuronAttribution, neuron_attribution
     from explain.internals.trajectories import HiddenStates, hidden_states
     from explain.mislabelling import Suspects, mislabelled
     from explain.sheet.writing import OwnersWords, Sheet, decision_sheet
@@ -41,6 +44,7 @@ __all__ = [
     "ConceptSensitivity",
     "Counterfactuals",
     "Dependence",
+    "Diagnosis",
     "Explanation",
     "Filters",
     "HiddenStates",
@@ -49,6 +53,7 @@ __all__ = [
     "InteractionStrength",
     "Interactions",
     "LayerAttribution",
+    "LossLandscape",
     "Maximised",
     "NetworkGraph",
     "NeuronAttribution",
@@ -64,6 +69,7 @@ __all__ = [
     "counterfactuals",
     "decision_sheet",
     "dependence",
+    "diagnose",
     "edges_of",
     "filters",
     "hidden_states",
@@ -72,6 +78,7 @@ __all__ = [
     "interactions",
     "layer_attribution",
     "list_layers",
+    "loss_landscape",
     "maximise_activation",
     "methods",
     "mislabelled",
@@ -91,6 +98,7 @@ _HOMES = {
     "ConceptSensitivity": "concepts.sensitivity",
     "Counterfactuals": "counterfactual.result",
     "Dependence": "behaviour.depending",
+    "Diagnosis": "internals.diagnosis",
     "Explanation": "explanation",
     "Filters": "internals.kernels",
     "HiddenStates": "internals.trajectories",
@@ -98,10 +106,11 @@ _HOMES = {
     "Influence": "influence",
     "InteractionStrength": "behaviour.h_statistic",
     "Interactions": "interacting",
-    "LayerAttribution": "internals.layer_attribution",
+    "LayerAttribution": "internals.by_layer",
+    "LossLandscape": "internals.landscape",
     "Maximised": "internals.ascent",
     "NetworkGraph": "internals.computation",
-    "NeuronAttribution": "internals.neuron_attribution",
+    "NeuronAttribution": "internals.by_neuron",
     "OwnersWords": "sheet.writing",
     "Prototypes": "behaviour.prototyping",
     "Sheet": "sheet.writing",
@@ -114,19 +123,21 @@ _HOMES = {
     "counterfactuals": "counterfactual.finding",
     "decision_sheet": "sheet.writing",
     "dependence": "behaviour.depending",
+    "diagnose": "internals.diagnosing",
     "edges_of": "graph_edges",
     "filters": "internals.kernels",
     "hidden_states": "internals.trajectories",
     "importance": "behaviour.permutation_importance",
     "interaction_strength": "behaviour.h_statistic",
     "interactions": "interacting",
-    "layer_attribution": "internals.layer_attribution",
+    "layer_attribution": "internals.by_layer",
     "list_layers": "internals.layers",
+    "loss_landscape": "internals.landscape",
     "maximise_activation": "internals.ascent",
     "mislabelled": "mislabelling",
     "network_graph": "internals.computation",
     "network_table": "internals.computation",
-    "neuron_attribution": "internals.neuron_attribution",
+    "neuron_attribution": "internals.by_neuron",
     "prototypes": "behaviour.prototyping",
     "semifactuals": "counterfactual.finding",
     "surrogate": "behaviour.surrogate_tree",

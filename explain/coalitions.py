@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from classifier.progress import progress_bar
 from explain.method import Scores, Task
 
 # Numbers in the widest layer at once on a processor: more leave its cache, and everything takes up to twice as long.
-_CACHED = 2**17
+_CACHED = 2**18
 # Rows that are tried to see how wide the layers are: so many that the weights are small beside them.
 _TRIED = 8
 # Rows that share a game at most, so that what is made of all its coalitions fits into memory.
@@ -139,18 +139,21 @@ def coalition_values(task: Task, present: Tensor, *, elements: int | None = None
     if not coalitions:
         return values.cpu()
     budget = _at_once(task) if elements is None else chunk_size(tuple(task.x.shape[1:]), elements=elements)
-    height = min(rows, max(1, budget // (coalitions * background)))
-    width = min(coalitions, max(1, budget // (height * background)))
-    depth = min(background, max(1, budget // (height * width)))
+    height = _even(rows, budget / (coalitions * background))
+    width = _even(coalitions, budget / (height * background))
+    depth = _even(background, budget / (height * width))
     pieces = list(product(range(0, rows, height), range(0, coalitions, width), range(0, background, depth)))
     with progress_bar("coalitions", len(pieces), shown=shown) as advance:
         for row, column, layer in pieces:
             x = task.x[row : row + height, None, None]
             masked = modality.mask(x, present[None, column : column + width, None], task.baseline[None, None, layer : layer + depth])
-            target = task.target[row : row + height, None, None].expand(masked.shape[:3])
-            part = task.output(masked.flatten(0, 2), target.flatten()).reshape(masked.shape[:3])
-            values[row : row + height, column : column + width] += part.to(values).sum(2)
+            shape = masked.shape[:3]
+            target = task.target[row : row + height].repeat_interleave(shape[1] * shape[2])
+            part = task.output.chosen(task.classifier.logits(masked.flatten(0, 2)), target).reshape(shape)
+            values[row : row + height, column : column + width] += part.to(values.device).sum(2, dtype=values.dtype)
             advance("")
+    # Once for all, since to look at each piece would make a device wait.
+    task.output.require_finite(int((~values.isfinite()).sum()), values.numel())
     return values.cpu() / background
 
 
@@ -186,6 +189,11 @@ def _at_once(task: Task) -> int:
         if task.classifier.module is not None:
             task.classifier.logits(task.x[:rows])
     return max(1, _CACHED // max(prod(shape), widest.elements // rows))
+
+
+def _even(total: int, size: float) -> int:
+    """About `size`, so that pieces of it are alike: a small one at the end takes nearly as long as a full one."""
+    return ceil(total / max(1, round(total / max(1.0, size))))
 
 
 def _wide_device(task: Task) -> torch.device:

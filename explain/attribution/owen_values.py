@@ -15,9 +15,9 @@ from classifier.modality import Modality
 from classifier.seeds import Seed
 from explain.arrivals import shares_of_orders
 from explain.coalitions import Game, Shares, play
-from explain.hierarchy import branches, hierarchy, why_no_hierarchy
 from explain.marginals import Marginals, union
 from explain.method import METHODS, Law, Method, Scores, Task
+from explain.player_tree import branches, hierarchy, why_no_hierarchy
 
 
 @METHODS.register

@@ -9,9 +9,9 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
 from explain.coalitions import Game, Shares, play
-from explain.hierarchy import Tree, hierarchy, leaves, why_no_hierarchy
 from explain.marginals import Marginals, union
 from explain.method import METHODS, Law, Method, Scores, Task
+from explain.player_tree import Tree, hierarchy, leaves, why_no_hierarchy
 
 
 @METHODS.register

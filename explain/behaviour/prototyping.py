@@ -18,7 +18,7 @@ from classifier.schema import Schema
 from classifier.seeds import Seed
 from explain.behaviour.cases import draw_cases
 from explain.behaviour.mmd_critic import Kernel, choose, discrepancy, discrepancy_by_chance
-from explain.concepts.activations import activations
+from explain.concepts.layer_values import activations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,7 @@ from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
 from classifier.statistics import p_value, wilson
 from explain.behaviour.answers import Answers
-from explain.concepts.activations import activations, output_slopes
+from explain.concepts.layer_values import activations, output_slopes
 from explain.concepts.sensitivity import ConceptSensitivity
 from explain.concepts.vectors import Examples
 

@@ -29,29 +29,30 @@ class Relations:
     """
 
     def __init__(self, schema: Schema, step: Tensor, free: Tensor) -> None:
-        self.schema, self.step = schema, step
-        #: Where a feature's number stands, what one encoded unit is in natural ones, and where the natural ones start.
-        self.place = {name: schema.groups[name].start for name in schema.names}
-        self.natural: dict[str, float] = {}
-        self.origin: dict[str, float] = {}
-        for feature in schema.features:
-            scaled = schema.encoding == "unit" and feature.low is not None
-            self.natural[feature.name] = feature.span if scaled else 1.0
-            self.origin[feature.name] = float(feature.low or 0.0) if scaled else 0.0
-        movable = [
-            [name for name, weight in relation.weights.items() if weight and bool(free[schema.names.index(name)])]
-            for relation in schema.relations
-        ]
-        #: For each way to make good, the feature that does it for each relation; "" where none may.
-        self.ways = list(islice(product(*[names or [""] for names in movable]), MOST))
+        device, count = step.device, len(schema.relations)
+        #: A relation as weights of encoded columns and a constant ``(R, D)``, ``(R,)``: their sum is 0, or at most 0.
+        self._weights = torch.zeros(count, len(schema.columns), dtype=torch.float64, device=device)
+        self._constant = torch.tensor([-relation.value for relation in schema.relations], dtype=torch.float64, device=device)
+        self._least = torch.tensor([-torch.inf if relation.sense == "==" else 0.0 for relation in schema.relations], device=device)
+        movable: list[list[int]] = []
+        for index, relation in enumerate(schema.relations):
+            for name, weight in relation.weights.items():
+                feature = schema[name]
+                scaled = schema.encoding == "unit" and feature.low is not None
+                self._weights[index, schema.groups[name].start] = weight * (feature.span if scaled else 1.0)
+                self._constant[index] += weight * float(feature.low or 0.0) if scaled else 0.0
+            names = [name for name, weight in relation.weights.items() if weight and bool(free[schema.names.index(name)])]
+            movable.append([schema.names.index(name) for name in names] or [-1])
+        ways = torch.tensor(list(islice(product(*movable), MOST)), device=device)
+        #: For each way to make good and each relation, the column that does it; -1 where none may ``(W, R)``.
+        start = torch.tensor([schema.groups[name].start for name in schema.names], device=device)
+        self._columns = torch.where(ways < 0, -1, start[ways.clamp_min(0)])
+        self._steps = step[ways.clamp_min(0)].double()
 
     def broken(self, z: Tensor, x: Tensor) -> Tensor:
-        """Which rows break a relation by more than the rows do that they are made from, beyond the rounding of float32 ``(M,)``."""
-        broken = torch.zeros(len(z), dtype=torch.bool, device=z.device)
-        for index in range(len(self.schema.relations)):
-            (excess, size), (own, _) = self._excess(index, z), self._excess(index, x)
-            broken |= excess.abs() > own.abs() + _SLACK * (1 + size)
-        return broken
+        """Which rows break a relation by more than the rows that they are made from, beyond the rounding of float32 ``(M,)``."""
+        size = z.double().abs() @ self._weights.abs().T + self._constant.abs()
+        return (self._excess(z).abs() > self._excess(x).abs() + _SLACK * (1 + size)).any(1)
 
     def mended(self, z: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
         """Rows that may keep the relations again, one for each way ``(M, W, D)``; not all do.
@@ -61,29 +62,22 @@ class Relations:
             lower: Their bounds ``(M, D)``.
             upper: See `lower`.
         """
-        return torch.stack([self._mended(z, way, lower, upper) for way in self.ways], 1)
-
-    def _mended(self, z: Tensor, way: tuple[str, ...], lower: Tensor, upper: Tensor) -> Tensor:
-        z = z.clone()
+        ways, count = self._columns.shape
+        z = z[:, None].expand(-1, ways, -1).clone()
         for _ in range(_ROUNDS):
-            for index, (relation, name) in enumerate(zip(self.schema.relations, way, strict=True)):
-                if not name:
-                    continue
-                excess, _ = self._excess(index, z)
-                column = self.place[name]
-                move = torch.where(excess.abs() > 1e-9, -excess / (relation.weights[name] * self.natural[name]), 0.0)
-                step = float(self.step[self.schema.names.index(name)])
-                if step:
-                    move = (move.abs() / step - _NOISE).ceil() * step * move.sign()
-                z[:, column] = torch.minimum(torch.maximum((z[:, column] + move).to(z.dtype), lower[:, column]), upper[:, column])
+            for index in range(count):
+                column = self._columns[:, index].clamp_min(0)
+                place = column.expand(len(z), -1)[..., None]
+                excess = self._excess(z)[..., index]
+                weight = self._weights[index, column]
+                move = torch.where((self._columns[:, index] >= 0) & (excess.abs() > 1e-9), -excess / weight, 0.0)
+                step = self._steps[:, index]
+                whole = (move.abs() / step.clamp_min(1e-30) - _NOISE).ceil() * step * move.sign()
+                value = z.gather(2, place)[..., 0] + torch.where(step > 0, whole, move)
+                low, high = lower.gather(1, place[..., 0]), upper.gather(1, place[..., 0])
+                z.scatter_(2, place, torch.minimum(torch.maximum(value.to(z.dtype), low), high)[..., None])
         return z
 
-    def _excess(self, index: int, z: Tensor) -> tuple[Tensor, Tensor]:
-        """How far each row is from a relation, 0 where it holds, and the size of what it adds up ``(M,)``, in natural units."""
-        relation = self.schema.relations[index]
-        total = torch.full((len(z),), -relation.value, dtype=torch.float64, device=z.device)
-        size = torch.zeros_like(total)
-        for name, weight in relation.weights.items():
-            term = weight * (z[:, self.place[name]].double() * self.natural[name] + self.origin[name])
-            total, size = total + term, size + term.abs()
-        return (total.clamp_min(0) if relation.sense == "<=" else total), size
+    def _excess(self, z: Tensor) -> Tensor:
+        """How far each row is from each relation, 0 where it holds ``(..., R)``, in natural units."""
+        return torch.maximum(z.double() @ self._weights.T + self._constant, self._least.double())

@@ -115,7 +115,8 @@ def explained(method: str, classifier: Classifier) -> str:
     if not entry.applies:
         with pytest.raises(NotApplicableError):
             attribute(classifier, x, method)
-        return entry.reason
+        # What was measured on the way, such as by how much a sum is missed, is not the same on every machine.
+        return entry.reason.partition(": of rows drawn")[0]
     assert attribute(classifier, x, method).attributions.isfinite().all()
     return YES
 

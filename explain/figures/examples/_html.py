@@ -26,12 +26,12 @@ def influence_html(influence: Influence) -> str:
         for side, color in (("for", RAISES), ("against", LOWERS)):
             rows = influence.places(index, side, _ROWS)
             for place, row in zip(rows.tolist(), words(influence.training[rows]), strict=True):
-                label = influence.classes[int(influence.labels[place])]
+                told = escape(f"row {int(influence.ids[place])}, {influence.classes[int(influence.labels[place])]}")
                 score = signed(float(influence.scores[index, place]))
                 said = shorten(_said(influence.schema.modality, row), 90)
                 lines.append(
                     f'<tr><td style="border-left:0.4em solid {color}">{side} {target}</td>'
-                    f'<td style="text-align:right">{score}</td><td style="text-align:left">row {int(influence.ids[place])}, {escape(label)}</td>'
+                    f'<td style="text-align:right">{score}</td><td style="text-align:left">{told}</td>'
                     f'<td style="text-align:left">{escape(said)}</td></tr>'
                 )
     more = [f"{len(influence) - _INPUTS} more inputs"] if len(influence) > _INPUTS else []

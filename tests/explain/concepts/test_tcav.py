@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, ModelError, NotApplicableError
 from classifier.schema import Feature, Schema
-from explain.concepts.activations import activations, output_slopes
+from explain.concepts.layer_values import activations, output_slopes
 from explain.concepts.testing import measure_rises, tcav
 from explain.concepts.vectors import Examples
 from trainer import Recipe, train

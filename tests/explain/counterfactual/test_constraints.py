@@ -63,7 +63,7 @@ def test_relations_directions_and_what_cannot_change_hold_in_every_counterfactua
         inner = classifier
         classifier = Classifier.wrap(lambda x: inner.probabilities(x), schema=SCHEMA, classes=("no", "yes"))
     x = rows(6, seed)
-    result = counterfactuals(classifier, x, data=rows(60, seed + 1) if data else None, evaluations=2000)
+    result = counterfactuals(classifier, x, data=rows(60, seed + 1) if data else None, evaluations=800)
     z, of = SCHEMA.decode(result.values), SCHEMA.decode(result.inputs[result.row])
     assert bool(modality_of(SCHEMA).valid(result.values).all())
     assert ((z["a"] + z["b"] - z["total"]).abs() < 1e-2).all()
@@ -74,7 +74,7 @@ def test_relations_directions_and_what_cannot_change_hold_in_every_counterfactua
     assert bool(((result.values >= 0) & (result.values <= 1)).all())
     flipped = classifier.predict(result.values) != classifier.predict(result.inputs)[result.row]
     assert torch.equal(flipped[result.succeeds], torch.ones(int(result.succeeds.sum()), dtype=torch.bool))
-    assert bool((result.evaluations <= 2000).all())
+    assert bool((result.evaluations <= 800).all())
 
 
 def test_a_sum_keeps_its_parts_where_one_of_them_must_move(linear: Callable[..., Classifier]) -> None:
@@ -139,9 +139,9 @@ def test_a_row_outside_the_bounds_may_stay_where_it_is(linear: Callable[..., Cla
 def test_a_row_alone_gets_what_it_gets_among_others_and_the_same_seed_the_same() -> None:
     classifier = Classifier.wrap(network(7, 12), schema=SCHEMA, classes=("no", "yes"))
     x, data = rows(66, 3), rows(50, 4)
-    together = counterfactuals(classifier, x, data=data, evaluations=1000)
-    for row in (0, 11, 65):
-        alone, again = (counterfactuals(classifier, x[row : row + 1], data=data, evaluations=1000) for _ in range(2))
+    together = counterfactuals(classifier, x, data=data, evaluations=600)
+    for row in (0, 65):
+        alone, again = (counterfactuals(classifier, x[row : row + 1], data=data, evaluations=600) for _ in range(2))
         assert torch.equal(alone.values, again.values)
         assert torch.allclose(alone.values, together[row].values, atol=1e-4)
         assert torch.equal(alone.succeeds, together[row].succeeds)

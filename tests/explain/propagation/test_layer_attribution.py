@@ -13,8 +13,8 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.schema import Feature, Schema
 from explain import attribute
-from explain.internals.layer_attribution import LayerMethod, layer_attribution
-from explain.internals.neuron_attribution import neuron_attribution
+from explain.internals.by_layer import LayerMethod, layer_attribution
+from explain.internals.by_neuron import neuron_attribution
 
 Make = Callable[[str], Classifier]
 METHODS: tuple[LayerMethod, ...] = ("integrated_gradients", "conductance", "deep_lift", "gradient_x_activation")

@@ -14,9 +14,9 @@ from classifier.classifier import Classifier
 from classifier.schema import Feature, Schema
 from explain import attribute
 from explain.coalitions import games
-from explain.hierarchy import Tree, branches, hierarchy, leaves
 from explain.method import Task
 from explain.output import Output
+from explain.player_tree import Tree, branches, hierarchy, leaves
 
 
 def tree_of(classifier: Classifier, x: Tensor, baseline: Tensor) -> Tree:

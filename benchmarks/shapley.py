@@ -96,8 +96,8 @@ def table_case(features: int) -> Case:
 def image_case() -> Case:
     """Images of 8 x 8 pixels, in 16 patches of four, for a network of two convolutions."""
     generator = torch.Generator().manual_seed(0)
-    layers = nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(32 * 64, 2)
-    module = nn.Sequential(*layers)
+    convolutions = nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU()
+    module = nn.Sequential(*convolutions, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(32 * 16, 2))
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(0.15 * torch.randn(parameter.shape, generator=generator))

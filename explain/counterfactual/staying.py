@@ -59,16 +59,15 @@ def _farthest(search: Search) -> Tried:
             break
     row, option = options.usable.nonzero().T
     tried = search.attempt(space.make(space.x[row], row, options, option), row)
-    last = tried[_last_kept(space, options, tried, option)]
-    feature = space.changed(last.z, last.row).long().argmax(1)
-    column = space.column[feature]
-    last = _extended(search, last, options, feature, column)
-    towards = last.margin < search.evaluator.margin[last.row] - 1e-6
+    kept = _last_kept(space, options, tried, option)
+    last, feature = tried[kept], options.feature[option[kept]]
+    last = _extended(search, last, options, feature, space.column[feature])
     start = search.evaluator.margin[last.row]
     pushed = ((start - last.margin) / start.clamp_min(1e-9)).clamp(0, 1)
-    far = Tried(last.z, last.row, last.margin, -space.distance(last.z, last.row).sum(1) * pushed, last.flips)[towards & last.flips]
-    of = space.changed(far.z, far.row).long().argmax(1)
-    return far[lowest(far.cost, far.row, of)]
+    far = Tried(last.z, last.row, last.margin, -space.distance(last.z, last.row).sum(1) * pushed, last.flips)
+    towards = (last.margin < start - 1e-6) & last.flips
+    far, feature = far[towards], feature[towards]
+    return far[lowest(far.cost, far.row, feature)]
 
 
 def _last_kept(space: Space, options: Options, tried: Tried, option: Tensor) -> Tensor:

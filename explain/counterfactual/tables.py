@@ -23,6 +23,8 @@ from explain.counterfactual.tightening import exchange, tighten
 
 # Kinds of change that are kept for each row, and how many of them are exchanged.
 _KEPT, _EXCHANGED = 32, 6
+# Share of the evaluations that one step of the last pass may take.
+_WIDE = 0.4
 # Values tried on each side of a number, partial changes continued, and rows walked back from, where evaluations allow.
 _SIZES, _WIDTH, _STARTS = (12, 8, 5, 3, 2, 1), 64, 16
 
@@ -54,7 +56,7 @@ def search_table(
     """
     schema = decision.classifier.schema
     keys = torch.randint(2**62, (2, x.shape[1]), generator=seed.child("keys").torch()).to(x.device)
-    size, parts = _rows_at_once(schema), []
+    size, parts = _rows_at_once(schema, effort.evaluations), []
     pieces = torch.split(torch.arange(len(x), device=x.device), size)
     with progress_bar("counterfactuals", len(pieces), shown=progress and len(pieces) > 1) as advance:
         for piece in pieces:
@@ -92,7 +94,7 @@ def _cheaper(search: Search, options: Options, tight: Tried) -> Tried:
     """What the evaluations that are left find below the cost of the cheapest."""
     below = torch.full((len(search.space.x),), torch.inf, device=tight.cost.device).scatter_reduce(0, tight.row, tight.cost, "amin")
     # Of each row as many as it has evaluations for; how many others have must change nothing.
-    width = int(0.4 * search.evaluator.budget / max(1, len(options.feature)))
+    width = int(_WIDE * search.evaluator.budget / max(1, len(options.feature)))
     return tighten(search, build_up(search, options, options, width=width, keep=2, below=below))
 
 
@@ -120,6 +122,6 @@ def _with_closest(search: Search, found: Tried, first: int) -> Outcome:
     return Outcome(z, row + first, flips, evaluator.used, search.space.changed(z, row), donor)
 
 
-def _rows_at_once(schema: Schema) -> int:
-    """Rows whose candidates fit in memory together."""
-    return max(1, min(64, chunk_size((len(schema.columns), 2000))))
+def _rows_at_once(schema: Schema, budget: int) -> int:
+    """Rows whose candidates fit in memory together; which rows are searched together changes nothing."""
+    return max(1, min(64, chunk_size((len(schema.columns), max(2000, int(_WIDE * budget))))))

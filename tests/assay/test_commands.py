@@ -256,10 +256,19 @@ def test_train_draws_the_curves_of_an_additive_model(assay: Assay, project: Path
 
 
 def test_explain_tells_why_single_rows_were_decided_so(assay: Assay, project: Path) -> None:
-    code, out, _ = assay("explain", "audit.toml", "--rows", "0,7", "--output", "why", "--quiet")
+    (project / "wording.toml").write_text('[zh-CN.names]\nyes = "违约"\n', encoding="utf-8")
+    code, out, _ = assay(
+        "explain", "audit.toml", "--rows", "0,7", "--output", "why", "--language", "en,zh-CN", "--wording", "wording.toml", "--quiet"
+    )
     assert code == 0
     assert out.count("exact_shapley, log odds of 'yes'") == 2
-    assert sorted(path.name for path in (project / "why").iterdir()) == ["row-0.png", "row-7.png"]
+    made = sorted(path.name for path in (project / "why").iterdir())
+    assert made == [f"row-{row}.{kind}" for row in (0, 7) for kind in ("en.html", "png", "zh-CN.html")]
+    pages = [(project / "why" / f"row-{row}.zh-CN.html").read_text(encoding="utf-8") for row in (0, 7)]
+    assert any("违约" in page for page in pages)
+    code, _, err = assay("explain", "audit.toml", "--rows", "0", "--language", "fr", "--quiet")
+    assert code == 2
+    assert "there are no sheets in the language 'fr'" in err
     code, _, err = assay("explain", "audit.toml", "--rows", "999", "--quiet")
     assert code == 2
     assert "there is no row 999" in err

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from classifier.modalities._observed import OBSERVED
 from classifier.modalities.graph import Graphs
 from classifier.modalities.image import Image
 from classifier.modalities.sequence import Series
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 # Width and height of a tile in inches, tiles beside each other, letters of a line of text.
 _SIDE, _BESIDE, _WIDE, _LETTERS = 1.15, 6, 7.4, 92
-_TEXT_LINES = 3
+_TEXT_LINES, _LINES = 3, 4
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,11 @@ def draw_gallery(schema: Schema, bands: Sequence[Band], *, title: str, ax: Axes 
     ax = axes_or_new(ax, width=_WIDE, height=depth + 0.45)
     ax.set_axis_off()
     ax.set_title(title, loc="left", fontsize="medium")
+    for number, name in enumerate(_drawn(schema) if schema.modality == "sequence" else ()):
+        ax.text(_SIDE + 0.15, 0.45 + 0.16 * number, shorten(name), color=PALETTE[number], fontsize=8, va="top", fontfamily=font_families())
     y = 0.0
     for band in bands:
-        ax.text(0, y + 0.12, band.heading, color=band.color, fontsize=9.5, va="top", fontfamily=font_families(), **emphasis(band.heading))
+        ax.text(0, y + 0.12, band.heading, color=band.color, fontsize=9.5, va="top", **emphasis(band.heading))
         y += 0.4
         for index, caption in enumerate(band.captions):
             line, column = (index, 0) if texts else divmod(index, _BESIDE)
@@ -93,10 +96,10 @@ def _tile(ax: Axes, schema: Schema, x: Tensor, box: tuple[float, float, float, f
         shown = picture if picture.shape[2] == 3 else picture[..., 0]
         ax.imshow(shown, cmap="gray", vmin=0, vmax=1, extent=extent, interpolation="nearest")
         return
-    ax.plot([left, left, left + width], [top, top + height, top + height], color=FAINT, linewidth=0.8)
     if isinstance(modality, Series):
+        ax.plot([left, left, left + width], [top, top + height, top + height], color=FAINT, linewidth=0.8)
         case: Any = modality.decode(x).iloc[0, 0]
-        for number, name in enumerate([name for name in case.columns if schema[name].numeric][: len(PALETTE)]):
+        for number, name in enumerate(_drawn(schema)):
             values = case[name].to_numpy(dtype=float)
             bottom, reach = _reach(schema, name, values)
             across = left + width * np.arange(len(values)) / max(1, schema.size[0] - 1)
@@ -118,6 +121,11 @@ def _text(ax: Axes, schema: Schema, x: Tensor, place: tuple[float, float], capti
     lines = [*lines[:-1], shorten(lines[-1] + ("…" if len("".join(lines)) < len(words.replace(" ", "")) else ""), _LETTERS)]
     ax.text(place[0], place[1], caption, color=color, fontsize=8, va="top", fontfamily=font_families())
     ax.text(place[0] + 1.7, place[1], "\n".join(lines), color=INK, fontsize=8, va="top", fontfamily=font_families())
+
+
+def _drawn(schema: Schema) -> list[str]:
+    """The variables of a series that have a line: numbers, at most as many as there are colours that tell them apart."""
+    return [feature.name for feature in schema.features if feature.numeric and feature.name != OBSERVED][:_LINES]
 
 
 def _reach(schema: Schema, name: str, values: NDArray[np.float64]) -> tuple[float, float]:

@@ -86,7 +86,7 @@ def draw_columns(names: Sequence[str], columns: Sequence[Column], *, title: str,
 
 def emphasis(text: str) -> dict[str, Any]:
     """Bold letters, where the fonts have them: those with Chinese characters mostly have not."""
-    return {"fontweight": "bold", "fontfamily": ["DejaVu Sans"]} if text.isascii() or "−" in text else {}
+    return {"fontweight": "bold", "fontfamily": ["DejaVu Sans"]} if text.isascii() or "−" in text else {"fontfamily": font_families()}
 
 
 def _folded(text: str, width: int) -> str:

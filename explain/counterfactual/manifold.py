@@ -15,8 +15,8 @@ class Manifold:
     """Real cases by the class that the classifier decides of them.
 
     The plausibility of a row is the share of the class's cases that lie at least as far from their nearest
-    neighbour in it as the row does: a conformal p-value (Laxhammar & Falkman, 2010), so that of new cases like these
-    a share `p` at most gets less than `p`.
+    neighbour in it as the row does, itself counted: nearly a conformal p-value (Laxhammar & Falkman, 2010), which new
+    cases like these would get evenly between 0 and 1.
 
     Args:
         data: Encoded rows ``(B, D)``.

@@ -75,4 +75,5 @@ def draw_counterfactuals(
 
 def _head(words: Mapping[str, str], head: str, decided: str, target: str, probability: float) -> tuple[str, ...]:
     """What stands above a column: what it is, the probability, the decision."""
-    return head, f"p({target}) = {shown(probability)}", f"{words['decided']} {decided}"
+    said = shown(probability)
+    return head, f"p({target}) {said if said[0] in '<>' else f'= {said}'}", f"{words['decided']} {decided}"

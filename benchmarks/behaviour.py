@@ -21,7 +21,8 @@ from rich.table import Table
 from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor
 
-from benchmarks.explain import best_time, make_classifier
+from benchmarks.networks import make_classifier
+from benchmarks.timing import best_time
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset
 from explain.behaviour.depending import dependence

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from benchmarks.explain import log_odds, make_classifier
+from benchmarks.networks import log_odds, make_classifier
 from classifier.classifier import Classifier
 from classifier.schema import Feature, Schema
 from explain import attribute

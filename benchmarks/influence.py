@@ -18,7 +18,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from benchmarks.explain import best_time
+from benchmarks.timing import best_time
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset
 from classifier.schema import Feature, Schema

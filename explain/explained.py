@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from itertools import chain
 from typing import Any
 
@@ -51,3 +52,11 @@ class ExplainedNetwork(nn.Module):
     def of_answer(self, answer: Tensor, target: Tensor) -> Tensor:
         """The output ``(N,)`` where the network answers ``(N, K)``, or one logit a row."""
         return self.output.of_logits(self.output.classifier.logits_of(answer), target)
+
+
+def captum_engines() -> Any:
+    """``captum.attr``. A notebook without widgets is not told of a progress bar that nobody shows."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        from captum import attr
+    return attr

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from classifier.chunks import ELEMENTS, chunk_size, in_chunks
 from classifier.classifier import Classifier
 from explain.attribution._rules import LINEAR, MOVING, layer_used_twice, layer_without_rule
-from explain.explained import ExplainedNetwork
+from explain.explained import ExplainedNetwork, captum_engines
 from explain.gate import Balance, GatedMethod
 from explain.method import METHODS, Law, Task
 
@@ -50,9 +50,7 @@ class DeepLift(GatedMethod):
         return layer_without_rule(classifier, LINEAR | MOVING | _BENDING) or layer_used_twice(classifier, _BENDING)
 
     def propagate(self, task: Task) -> tuple[Balance, tuple[str, ...]]:
-        from captum.attr import DeepLift as Engine
-
-        engine = Engine(apart(ExplainedNetwork(task.output)), eps=NO_DIFFERENCE)
+        engine = captum_engines().DeepLift(apart(ExplainedNetwork(task.output)), eps=NO_DIFFERENCE)
         reference = task.reference
 
         def shares(rows: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.progress import progress_bar
 from explain.attribution.deep_lift import NO_DIFFERENCE, DeepLift, apart
-from explain.explained import ExplainedNetwork
+from explain.explained import ExplainedNetwork, captum_engines
 from explain.internals.layer_pass import LayerPass
 from explain.method import Task
 from explain.output import Kind, Target
@@ -234,10 +234,8 @@ def _share(passes: LayerPass, rows: Tensor, before: Tensor, method: LayerMethod,
 
 def _multiplied(passes: LayerPass, rows: Tensor) -> Tensor:
     """DeepLIFT's multiplier of each unit times what the unit changes by since the baseline."""
-    from captum.attr import LayerDeepLift
-
     network = apart(ExplainedNetwork(passes.task.output))
-    engine = LayerDeepLift(network, network.network.get_submodule(passes.name))
+    engine = captum_engines().LayerDeepLift(network, network.network.get_submodule(passes.name))
     engine.eps = NO_DIFFERENCE
     task = passes.task
     with warnings.catch_warnings():

@@ -24,7 +24,7 @@ def explain_rows(
     With --output, each row gets a sheet that the person concerned can read: the decision, its main reasons, what would
     have changed it, and how far to trust this.
 
-    Example: assay explain examples/german-credit/audit.toml --rows 0,7 --output /tmp/reasons --language en,zh-CN
+    Example: assay explain examples/german-credit/audit.toml --rows 0,7 --output reasons --language en,zh-CN
     """
     from audit.single import explain_single, parse_languages, parse_rows, read_words
 

@@ -22,7 +22,7 @@ def train_from_file(
 
     torchrun --nproc-per-node 2 -m assay train audit.toml
 
-    Example: assay train examples/moons/audit.toml --output /tmp/moons
+    Example: assay train examples/moons/audit.toml --output trained
     """
     from audit.configuration import Configuration
     from classifier.architectures._terms import AdditiveNetwork

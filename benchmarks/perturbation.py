@@ -8,7 +8,6 @@ are apart: rounding where both define the same, and the noise of two samples for
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from benchmarks.timing import best_time
 from classifier.classifier import Classifier
 from classifier.schema import Feature, Schema
 from explain import attribute
@@ -77,17 +77,6 @@ def make_cases() -> list[Case]:
         x = torch.rand(ROWS, *shape, generator=generator)
         cases.append(Case(name, classifier, x, torch.rand(shape, generator=generator), players, window))
     return cases
-
-
-def best_time(work: Callable[[], Tensor], repeats: int) -> tuple[float, Tensor]:
-    """Seconds of the fastest of `repeats` runs after one to warm up, and what the last one gave."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = work()
-        times.append(time.perf_counter() - start)
-    return min(times), result
 
 
 def ours(case: Case, method: str, x: Tensor, **options: Any) -> Tensor:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from classifier.errors import IntegrityError
 from classifier.modality import Modality, modality_of
-from classifier.records import as_record, canonical_json, parse_record, write_atomically
 from classifier.schema import Schema
+from classifier.tensor_records import load_result, save_result
 from explain.method import METHODS, Quantity
 from explain.output import Kind
 
@@ -180,11 +178,7 @@ class Explanation:
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file, its record as JSON in the metadata, whole or not at all."""
-        from safetensors.torch import save
-
-        tensors = {name: value.contiguous() for name, value in vars(self).items() if isinstance(value, Tensor)}
-        record = {field.name: getattr(self, field.name) for field in fields(_Record) if field.name != "version"}
-        write_atomically(Path(path), save(tensors, {"assay": canonical_json(as_record(_Record(**record))).decode()}))
+        save_result(path, self, _Record)
 
     @classmethod
     def load(cls, path: str | Path) -> Explanation:
@@ -193,23 +187,7 @@ class Explanation:
         Raises:
             IntegrityError: If the file is missing, damaged, or not an explanation.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
-        try:
-            content = Path(path).read_bytes()
-            tensors = load(content)
-        except FileNotFoundError as error:
-            raise IntegrityError(f"{path} is missing", remedy="save the explanation again") from error
-        except SafetensorError as error:
-            raise IntegrityError(f"{path} is no safetensors file: {error}", remedy="save the explanation again") from error
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        record = parse_record(_Record, header.get("__metadata__", {}).get("assay", "").encode(), str(path))
-        wanted = {field.name for field in fields(cls)} - {field.name for field in fields(_Record)} - _OPTIONAL
-        if wanted - tensors.keys():
-            raise IntegrityError(f"{path} lacks {', '.join(sorted(wanted - tensors.keys()))}", remedy="save the explanation again")
-        values: dict[str, Any] = {**dict.fromkeys(_OPTIONAL), **vars(record), **tensors}
-        return cls(**{name: value for name, value in values.items() if name != "version"})
+        return load_result(path, cls, _Record, noun="explanation", optional=_OPTIONAL)
 
     @property
     def output_name(self) -> str:

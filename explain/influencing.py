@@ -12,11 +12,11 @@ from torch import Tensor
 
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset
-from classifier.errors import ConfigurationError, DataError, ModelError, NotApplicableError, did_you_mean
-from classifier.modality import modality_of
+from classifier.errors import ConfigurationError, ModelError, NotApplicableError, did_you_mean
 from classifier.seeds import Seed
 from explain.influence import Influence
 from explain.influence_method import INFLUENCE_METHODS, InfluenceMethod, InfluenceTask
+from explain.inputs import checked_batch
 from explain.output import Target, resolve_target
 from explain.training_data._curvature import factor_numbers
 from explain.training_data._loss import TrainingLoss
@@ -58,7 +58,7 @@ def training_influence(
         DataError: If inputs are not finite.
         ModelError: If the scores are not finite, or a search for them does not settle.
     """
-    x = _checked(inputs, classifier).to(classifier.device)
+    x = checked_batch(classifier, inputs)
     require_training(classifier, training)
     stages = require_checkpoints(classifier, checkpoints)
     name = _choose(classifier, len(training), given=bool(checkpoints)) if method == "auto" else method
@@ -135,24 +135,6 @@ def require_checkpoints(classifier: Classifier, checkpoints: Sequence[Classifier
         if stage.classes != classifier.classes or stage.schema.shape != classifier.schema.shape:
             raise ConfigurationError(f"the {number}. checkpoint takes other inputs or tells other classes than the classifier")
     return tuple(stage.to(classifier.device) for stage in checkpoints) or (classifier,)
-
-
-def _checked(inputs: object, classifier: Classifier) -> Tensor:
-    """Inputs of the modality's type, if they are a batch of finite ones."""
-    shape = classifier.schema.shape
-    if not isinstance(inputs, Tensor):
-        raise ConfigurationError(
-            f"inputs must be a tensor, got {type(inputs).__name__}", remedy="encode a table with classifier.schema.encode(frame)"
-        )
-    if tuple(inputs.shape[1:]) != shape or len(inputs) == 0:
-        raise ConfigurationError(
-            f"inputs must be a batch (N, {', '.join(map(str, shape))}) of at least one, got {tuple(inputs.shape)}",
-            remedy="a single input x is the batch x[None]",
-        )
-    wrong = ~inputs.isfinite()
-    if wrong.any():
-        raise DataError(f"inputs must be finite, got {int(wrong.sum())} values that are not", remedy="fill or drop missing values first")
-    return inputs.detach().to(modality_of(classifier.schema).dtype)
 
 
 def _choose(classifier: Classifier, rows: int, *, given: bool) -> str:

@@ -13,7 +13,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, ModelError, NotApplicableError, did_you_mean
 from classifier.seeds import Seed
 from explain.availability import require_applicable, usable_methods
-from explain.coalitions import coalition_values
+from explain.coalitions import coalition_values, most_players
 from explain.explanation import Explanation
 from explain.inputs import checked_batch, resolve_baseline
 from explain.method import METHODS, Method, Scores, Task
@@ -59,8 +59,10 @@ def attribute(
     reference = resolve_baseline(classifier, baseline).to(x)
     what = Output.of(classifier, output)
     started = time.perf_counter()
-    names = usable_methods(what, rows=len(x), background=len(reference)) if method == "auto" else (method,)
     task = Task(what, x, resolve_target(classifier, x, target), reference)
+    names: tuple[str, ...] = (method,)
+    if method == "auto":
+        names = usable_methods(what, rows=len(x), background=len(reference), players=most_players(task))
     for number, name in enumerate(names, start=1):
         engine = _configured(name, options, chosen=method == "auto")
         try:
@@ -99,7 +101,8 @@ def _scores(engine: Method, name: str, task: Task, seed: int) -> Scores:
         raise ConfigurationError(
             f"{name} takes one baseline, or one for each of the {rows} inputs, got {background}", remedy="for a background take kernel_shap"
         )
-    require_applicable(name, engine, task.output, rows=rows, background=background if engine.takes_background else 1)
+    compared = background if engine.takes_background else 1
+    require_applicable(name, engine, task.output, rows=rows, background=compared, players=most_players(task))
     scores = engine(task, Seed(seed, ("explain", name)))
     _require_finite(scores, name)
     return scores

@@ -44,21 +44,24 @@ class Availabilities(tuple[Availability, ...]):
         return self.to_frame().to_html(index=False, escape=True)
 
 
-def available(classifier: Classifier, *, rows: int = 1, background: int = 1, output: str = "auto") -> Availabilities:
+def available(
+    classifier: Classifier, *, rows: int = 1, background: int = 1, players: int | None = None, output: str = "auto"
+) -> Availabilities:
     """Ask every method, with its default options, whether it holds for a classifier.
 
     Args:
         classifier: What is to be explained.
         rows: How many inputs are.
         background: How many rows they are compared with.
+        players: The most that one of them has, such as the tokens of the longest text; by default as many as there can be.
         output: What is divided; see :func:`explain.attribute`.
     """
     what = Output.of(classifier, output)
-    obstacles = {name: _obstacle(METHODS[name](), what, rows=rows, background=background) for name in METHODS}
+    obstacles = {name: _obstacle(METHODS[name](), what, rows=rows, background=background, players=players) for name in METHODS}
     return Availabilities(Availability(name, not reason, reason) for name, reason in obstacles.items())
 
 
-def usable_methods(output: Output, *, rows: int, background: int) -> tuple[str, ...]:
+def usable_methods(output: Output, *, rows: int, background: int, players: int | None) -> tuple[str, ...]:
     """The methods that ``"auto"`` stands for: it takes the first, and the next where one turns out not to hold.
 
     Exact Shapley values where an additive network's terms or the branches of trees tell them, or enumeration is affordable. Else, against
@@ -67,22 +70,22 @@ def usable_methods(output: Output, *, rows: int, background: int) -> tuple[str, 
     """
     estimates = ("kernel_shap",) if background > 1 else ("exact_integrated_gradients", "integrated_gradients")
     order = ("additive_terms", "tree_shap", "exact_shapley", *estimates, "permutation_shap")
-    return tuple(name for name in order if not _obstacle(METHODS[name](), output, rows=rows, background=background))
+    return tuple(name for name in order if not _obstacle(METHODS[name](), output, rows=rows, background=background, players=players))
 
 
-def require_applicable(name: str, method: Method, output: Output, *, rows: int, background: int) -> None:
+def require_applicable(name: str, method: Method, output: Output, *, rows: int, background: int, players: int | None) -> None:
     """Refuse a method that does not hold, and name those that do.
 
     Raises:
         NotApplicableError: If it does not hold for this classifier, this output and this much work.
     """
-    obstacle = _obstacle(method, output, rows=rows, background=background)
+    obstacle = _obstacle(method, output, rows=rows, background=background, players=players)
     if obstacle:
-        others = [other for other in METHODS if not _obstacle(METHODS[other](), output, rows=rows, background=background)]
+        others = [other for other in METHODS if not _obstacle(METHODS[other](), output, rows=rows, background=background, players=players)]
         raise NotApplicableError(f"{name} does not apply: {obstacle}", remedy=f"these do: {', '.join(others)}")
 
 
-def _obstacle(method: Method, output: Output, *, rows: int, background: int) -> str:
+def _obstacle(method: Method, output: Output, *, rows: int, background: int, players: int | None) -> str:
     if output.kind not in method.outputs:
         return f"it divides {' or '.join(sorted(method.outputs))}, not {output.kind}"
-    return method.obstacle(output.classifier, rows=rows, background=background)
+    return method.obstacle(output.classifier, rows=rows, background=background, players=players)

@@ -113,8 +113,8 @@ class GatedMethod(Method):
         chosen = wrong.reshape(-1, *(1,) * (balance.shares.dim() - 1))
         return Scores(torch.where(chosen, instead.attributions, balance.shares), notes=(*notes, *instead.notes))
 
-    def obstacle(self, classifier: Classifier, *, rows: int, background: int) -> str:
-        reason = super().obstacle(classifier, rows=rows, background=background)
+    def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
+        reason = super().obstacle(classifier, rows=rows, background=background, players=players)
         return reason or ("" if self.otherwise == "integrated_gradients" else self._reason(classifier))
 
     @property

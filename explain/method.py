@@ -111,13 +111,14 @@ class Method(ABC):
             seed: Where all random numbers come from.
         """
 
-    def obstacle(self, classifier: Classifier, *, rows: int, background: int) -> str:
+    def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
         """Why the method does not hold for this classifier and this much work; empty where it does.
 
         Args:
             classifier: What is to be explained.
             rows: How many inputs.
             background: How many rows they are compared with.
+            players: The most that one of them has, such as the tokens of the longest text; by default as many as there can be.
         """
         if classifier.schema.modality not in self.modalities:
             return f"it is for inputs of modality {' or '.join(sorted(self.modalities))}, not {classifier.schema.modality}"

@@ -67,8 +67,8 @@ class AttentionMethod(Method):
         notes += (f"nothing arrives at any part of {empty} of the {len(task.x)} inputs",) if empty else ()
         return Scores(torch.cat(laid), exact=True, notes=notes)
 
-    def obstacle(self, classifier: Classifier, *, rows: int, background: int) -> str:
-        return super().obstacle(classifier, rows=rows, background=background) or why_no_attention(classifier, parts=True)
+    def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
+        return super().obstacle(classifier, rows=rows, background=background, players=players) or why_no_attention(classifier, parts=True)
 
 
 def _laid(task: Task, view: AttentionView, weights: Tensor) -> Tensor:

@@ -66,8 +66,8 @@ class MapMethod(Method):
         count, height, width = shape
         return laid, f"layer {name!r} ({type(layer).__name__}): {count} maps of {height} x {width}"
 
-    def obstacle(self, classifier: Classifier, *, rows: int, background: int) -> str:
-        if reason := super().obstacle(classifier, rows=rows, background=background):
+    def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
+        if reason := super().obstacle(classifier, rows=rows, background=background, players=players):
             return reason
         if not any(isinstance(layer, nn.Conv2d) for layer in require_network(classifier).modules()):
             return "it weighs feature maps, and the network has no convolution over images (nn.Conv2d)"

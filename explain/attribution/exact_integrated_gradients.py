@@ -51,8 +51,8 @@ class ExactIntegratedGradients(Method):
         if self.limit < 1:
             raise ConfigurationError(f"limit must be at least 1, got {self.limit}")
 
-    def obstacle(self, classifier: Classifier, *, rows: int, background: int) -> str:
-        if reason := super().obstacle(classifier, rows=rows, background=background):
+    def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
+        if reason := super().obstacle(classifier, rows=rows, background=background, players=players):
             return reason
         calibration = classifier.description.calibration
         if calibration is not None and calibration.kind == "isotonic":

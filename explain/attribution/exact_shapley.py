@@ -34,7 +34,7 @@ class ExactShapley(Method):
     takes_background: ClassVar[bool] = True
 
     def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
-        reason = super().obstacle(classifier, rows=rows, background=background)
+        reason = super().obstacle(classifier, rows=rows, background=background, players=players)
         return reason or too_many(rows, background, len(modality_of(classifier.schema).players) if players is None else players)
 
     def __call__(self, task: Task, seed: Seed) -> Scores:

@@ -40,7 +40,7 @@ class KernelSHAP(Method):
             raise ConfigurationError(f"samples must be at least 2, got {self.samples}")
 
     def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
-        reason = super().obstacle(classifier, rows=rows, background=background)
+        reason = super().obstacle(classifier, rows=rows, background=background, players=players)
         return reason or self._too_few(len(modality_of(classifier.schema).players) if players is None else players)
 
     def __call__(self, task: Task, seed: Seed) -> Scores:

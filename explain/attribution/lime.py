@@ -52,7 +52,7 @@ class LIME(Method):
         if not self.ridge >= 0:
             raise ConfigurationError(f"ridge must be at least 0, got {self.ridge}")
 
-    def obstacle(self, classifier: Classifier, *, rows: int, background: int) -> str:
+    def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
         players = len(modality_of(classifier.schema).players)
         # Kish's number of coalitions that count: the share is E[w]^2 / E[w^2] of the kernel, player by player.
         out = self._weight_of_one_out(players)
@@ -62,7 +62,7 @@ class LIME(Method):
                 f"{players} players need {4 * players} coalitions that count, and of samples={self.samples} with this kernel_width "
                 f"{counting:.0f} do"
             )
-        return super().obstacle(classifier, rows=rows, background=background)
+        return super().obstacle(classifier, rows=rows, background=background, players=players)
 
     def __call__(self, task: Task, seed: Seed) -> Scores:
         players = len(task.modality.players)

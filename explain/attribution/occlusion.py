@@ -48,7 +48,7 @@ class Occlusion(Method):
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name} must be at least 1, got {value}")
 
-    def obstacle(self, classifier: Classifier, *, rows: int, background: int) -> str:
+    def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
         modality = modality_of(classifier.schema)
         window, stride = self._extent(modality)
         if not isinstance(modality, Image | Series | Text):
@@ -58,7 +58,7 @@ class Occlusion(Method):
             return f"window={window} is longer than the input, which is {' x '.join(map(str, modality.schema.size))}"
         elif stride > window:
             return f"stride={stride} is longer than the window, {window}, and would leave out what lies between"
-        return super().obstacle(classifier, rows=rows, background=background)
+        return super().obstacle(classifier, rows=rows, background=background, players=players)
 
     def __call__(self, task: Task, seed: Seed) -> Scores:
         modality = task.modality

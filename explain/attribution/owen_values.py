@@ -52,7 +52,7 @@ class OwenValues(Method):
             raise ConfigurationError(f"samples must be at least 8, got {self.samples}")
 
     def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
-        reason = super().obstacle(classifier, rows=rows, background=background)
+        reason = super().obstacle(classifier, rows=rows, background=background, players=players)
         if reason or self.groups:
             return reason
         reason = why_no_hierarchy(classifier, background=background)

@@ -39,7 +39,9 @@ class PartitionSHAP(Method):
             raise ConfigurationError(f"samples must be at least 4, got {self.samples}")
 
     def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
-        return super().obstacle(classifier, rows=rows, background=background) or why_no_hierarchy(classifier, background=background)
+        return super().obstacle(classifier, rows=rows, background=background, players=players) or why_no_hierarchy(
+            classifier, background=background
+        )
 
     def __call__(self, task: Task, seed: Seed) -> Scores:
         return play(task, self._divide)

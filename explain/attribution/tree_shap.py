@@ -41,7 +41,7 @@ class TreeSHAP(Method):
     outputs: ClassVar[frozenset[Kind]] = frozenset({"log_odds", "probability"})
 
     def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:
-        reason = super().obstacle(classifier, rows=rows, background=background)
+        reason = super().obstacle(classifier, rows=rows, background=background, players=players)
         if reason:
             return reason
         if classifier.trees is None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
 import torch
+from cases import cases
 from torch import Tensor, nn
 
+from classifier.architectures.transformer_text import TextTransformer, TransformerText
 from classifier.classifier import Classifier
 from classifier.errors import NotApplicableError
 from classifier.modalities._observed import observed_feature
 from classifier.schema import Feature, Schema
 from classifier.seeds import Seed
-from explain import attribute
+from explain import attribute, available
 from explain.attribution.exact_shapley import ExactShapley
 from explain.attribution.kernel_shap import KernelSHAP
 from explain.attribution.owen_values import OwenValues
@@ -158,3 +161,19 @@ def test_pieces_are_as_large_as_the_widest_layer_allows(numbers: Callable[[int],
         attribute(classifier, torch.rand(300, 4), "exact_shapley", baseline=torch.zeros(4))
         assert isinstance(classifier.module, Counting)
         assert classifier.module.largest == pytest.approx(2**18 // width, rel=0.1)
+
+
+def test_a_short_text_in_a_long_schema_gets_exact_values() -> None:
+    """What counts is how many tokens the text has, not how many would fit."""
+    data = cases("text", 2)
+    schema = replace(data.schema, size=(40,))
+    x = torch.nn.functional.pad(data.inputs[:2], (0, 40 - data.inputs.shape[1]))
+    network = TextTransformer(TransformerText(width=8, buckets=64), schema, 2)
+    classifier = Classifier.wrap(network, schema=schema, classes=data.classes)
+    explanation = attribute(classifier, x, "exact_shapley")
+    assert explanation.exact
+    assert attribute(classifier, x).method == "exact_shapley"
+    entry = {entry.method: entry for entry in available(classifier, rows=2)}["exact_shapley"]
+    assert not entry.applies
+    most = int(explanation.modality.present(x).sum(1).max())
+    assert {entry.method: entry for entry in available(classifier, rows=2, players=most)}["exact_shapley"].applies

@@ -26,7 +26,7 @@ from classifier.modality import modality_of
 from classifier.schema import Feature, Schema
 from explain import attribute
 
-ROWS, PEER_ROWS, SAMPLES, TURNS = 512, 16, 256, 3
+ROWS, PEER_ROWS, SAMPLES, TURNS = 512, 16, 256, 5
 # Every method has a second a turn, and at least one run: what another leaves behind in caches and memory is then paid once.
 TURN_SECONDS = 1.0
 BLOCK = 10

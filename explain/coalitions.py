@@ -18,7 +18,7 @@ from classifier.progress import progress_bar
 from explain.method import Scores, Task
 
 # Numbers in the widest layer at once on a processor: more leave its cache, and everything takes up to twice as long.
-_CACHED = 2**18
+_CACHED = 2**19
 # Rows that are tried to see how wide the layers are: so many that the weights are small beside them.
 _TRIED = 8
 # Rows that share a game at most, so that what is made of all its coalitions fits into memory.

@@ -60,7 +60,8 @@ class Continuum:
         self._begin: nn.Module
         self._rest: nn.Module | None
         self._begin, self._rest = (nn.Sequential(), None) if self.embedded else split_affine(_network(task))
-        self._plain = None if self._rest is None else PlainLayers.of(self._rest)
+        classes, self._column = torch.unique(task.target, return_inverse=True)
+        self._plain = None if self._rest is None else PlainLayers.of(self._rest, task.output, classes)
         if self.embedded is not None:
             self._require_alike()
 
@@ -118,13 +119,17 @@ class Continuum:
             rows: The input that each belongs to ``(n,)``.
             weights: How much each counts ``(n,)``.
         """
-        answer, kept = (begun.detach(), []) if self._plain is None else self._plain.forwards(begun.detach())
-        # Another tensor, since what the layers kept may be this one, and is written over.
-        answer = answer.detach().requires_grad_()
+        if self._plain is not None:
+            outputs, kept = self._plain.forwards(begun.detach())
+            column = self._column[rows][:, None]
+            values = outputs.gather(1, column)[:, 0]
+            self._watch(values)
+            return values, self._plain.backwards(torch.zeros_like(outputs).scatter_(1, column, weights[:, None]), kept)
+        points = begun.detach().requires_grad_()
         with torch.enable_grad():
-            values = self.finish(answer, rows) if self._plain is None else self._chosen(answer, rows)
-            (slopes,) = torch.autograd.grad(values, answer, weights)
-        return values.detach(), slopes if self._plain is None else self._plain.backwards(slopes, kept)
+            values = self.finish(points, rows)
+            (slopes,) = torch.autograd.grad(values, points, weights)
+        return values.detach(), slopes
 
     def gradient(self, points: Tensor, rows: Tensor) -> Tensor:
         """The gradient of the output at points ``(n, *E)``, as many at once as there are; see `output`."""
@@ -150,11 +155,14 @@ class Continuum:
 
     def _chosen(self, answer: Tensor, rows: Tensor) -> Tensor:
         chosen = self.task.output.chosen(self.task.classifier.logits_of(answer), self.task.target[rows])
-        self._wrong += (~chosen.detach().isfinite()).sum()
-        self._asked += len(chosen)
-        if chosen.device.type == "cpu":
-            self.require_finite()
+        self._watch(chosen.detach())
         return chosen
+
+    def _watch(self, values: Tensor) -> None:
+        self._wrong += (~values.isfinite()).sum()
+        self._asked += len(values)
+        if values.device.type == "cpu":
+            self.require_finite()
 
     def _require_alike(self) -> None:
         rows = torch.arange(len(self.points), device=self.points.device)[:8]

@@ -81,6 +81,18 @@ class Output:
         chosen = scores.gather(1, target[:, None])[:, 0]
         return chosen - scores.gather(1, 1 - target[:, None])[:, 0] if self.kind == "log_odds" else chosen
 
+    @property
+    def affine(self) -> bool:
+        """Whether it is affine in what the network answers."""
+        calibration = self.classifier.description.calibration
+        return self.kind != "probability" and (calibration is None or calibration.kind != "isotonic")
+
+    def each(self, answers: Tensor) -> Tensor:
+        """The output of every class ``(N, K)`` where the network answers ``(N, K)``, or one logit a row."""
+        logits = self.classifier.logits_of(answers)
+        classes = torch.arange(logits.shape[1], device=logits.device).repeat(len(logits))
+        return self.chosen(logits.repeat_interleave(logits.shape[1], 0), classes).reshape(logits.shape)
+
     def require_finite(self, wrong: int, count: int) -> None:
         """Refuse outputs of which so many are not finite.
 

@@ -160,7 +160,7 @@ def test_pieces_are_as_large_as_the_widest_layer_allows(numbers: Callable[[int],
         classifier = Classifier.wrap(Counting(width), schema=numbers(4), classes=("no", "yes"))
         attribute(classifier, torch.rand(300, 4), "exact_shapley", baseline=torch.zeros(4))
         assert isinstance(classifier.module, Counting)
-        assert classifier.module.largest == pytest.approx(2**19 // width, rel=0.1)
+        assert classifier.module.largest == pytest.approx(2**19 // width, rel=0.2)
 
 
 def test_a_short_text_in_a_long_schema_gets_exact_values() -> None:

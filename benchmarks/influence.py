@@ -22,7 +22,7 @@ from benchmarks.timing import best_time
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset
 from classifier.schema import Feature, Schema
-from explain.influencing import training_influence
+from explain.training_data.influencing import training_influence
 
 ROWS, INPUTS, FEATURES, STAGES, REPEATS = 5000, 50, 30, 3, 3
 RATE = 0.01

@@ -17,7 +17,7 @@ from classifier.classifier import Classifier
 from classifier.schema import Feature, Schema
 from explain.attribution.deep_lift import DeepLift
 from explain.attribution.lrp import LRP
-from explain.gate import GatedMethod
+from explain.gradients.gate import GatedMethod
 from explain.method import Task
 from explain.output import Output, resolve_target
 

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from explain.counterfactual.finding import counterfactuals, semifactuals
     from explain.counterfactual.result import Counterfactuals
     from explain.explanation import Explanation
+    from explain.games.interacting import Interactions, interactions
     from explain.graph_edges import edges_of
-    from explain.influence import Influence
-    from explain.influencing import training_influence
-    from explain.interacting import Interactions, interactions
     from explain.internals.activity import Activations, activations
     from explain.internals.ascent import Maximised, maximise_activation
     from explain.internals.attention import attention_weights
@@ -35,8 +33,10 @@ if TYPE_CHECKING:
     from explain.internals.landscape import LossLandscape, loss_landscape
     from explain.internals.layers import list_layers
     from explain.internals.trajectories import HiddenStates, hidden_states
-    from explain.mislabelling import Suspects, mislabelled
     from explain.sheet.writing import OwnersWords, Sheet, decision_sheet
+    from explain.training_data.influence import Influence
+    from explain.training_data.influencing import training_influence
+    from explain.training_data.mislabelling import Suspects, mislabelled
 
 __all__ = [
     "Activations",
@@ -103,9 +103,9 @@ _HOMES = {
     "Filters": "internals.kernels",
     "HiddenStates": "internals.trajectories",
     "Importance": "behaviour.permutation_importance",
-    "Influence": "influence",
+    "Influence": "training_data.influence",
     "InteractionStrength": "behaviour.h_statistic",
-    "Interactions": "interacting",
+    "Interactions": "games.interacting",
     "LayerAttribution": "internals.by_layer",
     "LossLandscape": "internals.landscape",
     "Maximised": "internals.ascent",
@@ -115,7 +115,7 @@ _HOMES = {
     "Prototypes": "behaviour.prototyping",
     "Sheet": "sheet.writing",
     "SurrogateTree": "behaviour.surrogate_tree",
-    "Suspects": "mislabelling",
+    "Suspects": "training_data.mislabelling",
     "activations": "internals.activity",
     "attention_weights": "internals.attention",
     "attribute": "attributing",
@@ -129,12 +129,12 @@ _HOMES = {
     "hidden_states": "internals.trajectories",
     "importance": "behaviour.permutation_importance",
     "interaction_strength": "behaviour.h_statistic",
-    "interactions": "interacting",
+    "interactions": "games.interacting",
     "layer_attribution": "internals.by_layer",
     "list_layers": "internals.layers",
     "loss_landscape": "internals.landscape",
     "maximise_activation": "internals.ascent",
-    "mislabelled": "mislabelling",
+    "mislabelled": "training_data.mislabelling",
     "network_graph": "internals.computation",
     "network_table": "internals.computation",
     "neuron_attribution": "internals.by_neuron",
@@ -142,7 +142,7 @@ _HOMES = {
     "semifactuals": "counterfactual.finding",
     "surrogate": "behaviour.surrogate_tree",
     "tcav": "concepts.testing",
-    "training_influence": "influencing",
+    "training_influence": "training_data.influencing",
 }
 
 

@@ -13,8 +13,8 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, ModelError, NotApplicableError, did_you_mean
 from classifier.seeds import Seed
 from explain.availability import require_applicable, usable_methods
-from explain.coalitions import coalition_values, most_players
 from explain.explanation import Explanation
+from explain.games.coalitions import coalition_values, most_players
 from explain.inputs import checked_batch, resolve_baseline
 from explain.method import METHODS, Method, Scores, Task
 from explain.output import Output, Target, resolve_target

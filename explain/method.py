@@ -15,7 +15,7 @@ from classifier.classifier import Classifier
 from classifier.modality import Modality, modality_of
 from classifier.registry import Registry
 from classifier.seeds import Seed
-from explain.continuum import why_no_gradients
+from explain.gradients.continuum import why_no_gradients
 from explain.output import Kind, Output
 
 Need = Literal["gradient", "terms"]

@@ -13,7 +13,7 @@ from classifier.chunks import ELEMENTS, chunk_size
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.seeds import Seed
-from explain.explained import ExplainedNetwork
+from explain.gradients.explained import ExplainedNetwork
 from explain.internals.layers import first_tensor, layer_module, probe, require_network, run_network, watching
 from explain.method import Law, Method, Need, Quantity, Scores, Task
 

@@ -12,7 +12,7 @@ from classifier.architectures._terms import AdditiveNetwork
 from classifier.chunks import chunk_size, in_chunks
 from classifier.modality import modality_of
 from classifier.seeds import Seed
-from explain.coalitions import spread_over_elements
+from explain.games.coalitions import spread_over_elements
 from explain.method import METHODS, Method, Need, Scores, Task
 from explain.output import Kind
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from classifier.chunks import ELEMENTS, chunk_size, in_chunks
 from classifier.classifier import Classifier
 from explain.attribution._rules import LINEAR, MOVING, layer_used_twice, layer_without_rule
-from explain.explained import ExplainedNetwork, captum_engines
-from explain.gate import Balance, GatedMethod
+from explain.gradients.explained import ExplainedNetwork, captum_engines
+from explain.gradients.gate import Balance, GatedMethod
 from explain.method import METHODS, Law, Task
 
 # Layers whose rule captum has; that of nn.Softmax sums over the rows of a batch, and is none.
@@ -38,7 +38,7 @@ class DeepLift(GatedMethod):
     take integrated gradients.
 
     Args:
-        otherwise: What is done where the rules do not hold; see `explain.gate.GatedMethod`.
+        otherwise: What is done where the rules do not hold; see `explain.gradients.gate.GatedMethod`.
     """
 
     laws: ClassVar[frozenset[Law]] = frozenset({"linearity", "linear"})

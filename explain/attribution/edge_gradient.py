@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from classifier.seeds import Seed
-from explain.continuum import Continuum
+from explain.gradients.continuum import Continuum
 from explain.graph_edges import graphs_of, lay_over_edges, require_edges
 from explain.method import METHODS, Law, Method, Need, Quantity, Scores, Task
 

@@ -14,12 +14,12 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.modality import modality_of
 from classifier.seeds import Seed
-from explain.breakpoints import Bends, Pieces
-from explain.continuum import Continuum
+from explain.gradients.breakpoints import Bends, Pieces
+from explain.gradients.continuum import Continuum
+from explain.gradients.piecewise import corners_of, why_not_piecewise_linear
+from explain.gradients.straight_path import StraightPath
 from explain.method import METHODS, Method, Need, Scores, Task
 from explain.output import Kind, Output
-from explain.piecewise import corners_of, why_not_piecewise_linear
-from explain.straight_path import StraightPath
 
 # How far the output may be from linear between breakpoints, as a share of its size: rounding leaves far less.
 _LINEAR = 1e-8

@@ -15,7 +15,7 @@ from classifier.errors import NotApplicableError
 from classifier.modality import modality_of
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
-from explain.coalitions import Game, Shares, play
+from explain.games.coalitions import Game, Shares, play
 from explain.method import METHODS, Method, Scores, Task
 
 # Forward passes of a batch that enumeration may cost: seconds for a small network, minutes for a large one.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
-from explain.continuum import Continuum
+from explain.gradients.continuum import Continuum
 from explain.method import METHODS, Method, Need, Scores, Task
 
 

@@ -9,9 +9,9 @@ import torch
 
 from classifier.chunks import chunk_size
 from classifier.seeds import Seed
-from explain.coalitions import spread_over_elements
+from explain.games.coalitions import spread_over_elements
+from explain.games.mixtures import outputs_of_mixtures
 from explain.method import METHODS, Method, Quantity, Scores, Task
-from explain.mixtures import outputs_of_mixtures
 
 
 @METHODS.register

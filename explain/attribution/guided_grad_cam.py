@@ -13,7 +13,7 @@ from classifier.errors import NotApplicableError
 from classifier.seeds import Seed
 from explain.attribution._feature_maps import batches
 from explain.attribution.grad_cam import GradCAM
-from explain.explained import ExplainedNetwork
+from explain.gradients.explained import ExplainedNetwork
 from explain.method import METHODS, Scores, Task
 
 _OVERWRITING = (torch.relu_, Tensor.relu_)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
-from explain.continuum import Continuum
+from explain.gradients.continuum import Continuum
+from explain.gradients.straight_path import StraightPath
 from explain.method import METHODS, Method, Need, Scores, Task
-from explain.straight_path import StraightPath
 
 
 @METHODS.register

@@ -9,8 +9,8 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.modality import modality_of
 from classifier.seeds import Seed
-from explain.coalition_design import Design, jackknife_error
-from explain.coalitions import Game, Shares, play
+from explain.games.coalition_design import Design, jackknife_error
+from explain.games.coalitions import Game, Shares, play
 from explain.method import METHODS, Method, Scores, Task
 
 

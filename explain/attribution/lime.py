@@ -13,7 +13,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError
 from classifier.modality import modality_of
 from classifier.seeds import Seed
-from explain.coalitions import coalition_values, spread_over_elements
+from explain.games.coalitions import coalition_values, spread_over_elements
 from explain.method import METHODS, Method, Quantity, Scores, Task
 
 

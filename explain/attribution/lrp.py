@@ -14,8 +14,8 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError
 from explain.attribution._relevance import BENDING, NORMALISING, RelevanceRules
 from explain.attribution._rules import LINEAR, MOVING, layer_without_rule
-from explain.explained import ExplainedNetwork
-from explain.gate import Balance, GatedMethod
+from explain.gradients.explained import ExplainedNetwork
+from explain.gradients.gate import Balance, GatedMethod
 from explain.method import METHODS, Law, Quantity, Task
 
 # Layers whose output is a sum of their inputs, each times 0 or another factor: the gradient is the rule.
@@ -43,7 +43,7 @@ class LRP(GatedMethod):
     Args:
         epsilon: Added to the size of each unit before its relevance is divided by it, in the unit's own units. A larger
             one keeps relevance that parts of opposite signs would blow up.
-        otherwise: What is done where the rules do not hold; see `explain.gate.GatedMethod`.
+        otherwise: What is done where the rules do not hold; see `explain.gradients.gate.GatedMethod`.
     """
 
     quantity: ClassVar[Quantity] = "weight"

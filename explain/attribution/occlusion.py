@@ -18,9 +18,9 @@ from classifier.modalities.sequence import Series
 from classifier.modalities.text import Text
 from classifier.modality import Modality, modality_of
 from classifier.seeds import Seed
-from explain.coalitions import spread_over_elements
+from explain.games.coalitions import spread_over_elements
+from explain.games.mixtures import outputs_of_mixtures
 from explain.method import METHODS, Method, Quantity, Scores, Task
-from explain.mixtures import outputs_of_mixtures
 
 
 @METHODS.register

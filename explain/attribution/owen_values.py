@@ -13,11 +13,11 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.modality import Modality
 from classifier.seeds import Seed
-from explain.arrivals import shares_of_orders
-from explain.coalitions import Game, Shares, play
-from explain.marginals import Marginals, union
+from explain.games.arrivals import shares_of_orders
+from explain.games.coalitions import Game, Shares, play
+from explain.games.marginals import Marginals, union
+from explain.games.player_tree import branches, hierarchy, why_no_hierarchy
 from explain.method import METHODS, Law, Method, Scores, Task
-from explain.player_tree import branches, hierarchy, why_no_hierarchy
 
 
 @METHODS.register

@@ -8,10 +8,10 @@ from typing import ClassVar
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
-from explain.coalitions import Game, Shares, play
-from explain.marginals import Marginals, union
+from explain.games.coalitions import Game, Shares, play
+from explain.games.marginals import Marginals, union
+from explain.games.player_tree import Tree, hierarchy, leaves, why_no_hierarchy
 from explain.method import METHODS, Law, Method, Scores, Task
-from explain.player_tree import Tree, hierarchy, leaves, why_no_hierarchy
 
 
 @METHODS.register

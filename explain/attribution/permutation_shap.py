@@ -9,8 +9,8 @@ import torch
 
 from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
-from explain.arrivals import shares_of_orders
-from explain.coalitions import Game, Shares, play
+from explain.games.arrivals import shares_of_orders
+from explain.games.coalitions import Game, Shares, play
 from explain.method import METHODS, Method, Scores, Task
 
 

@@ -13,9 +13,9 @@ from classifier.chunks import chunk_size
 from classifier.errors import ConfigurationError
 from classifier.modalities.image import Image
 from classifier.seeds import Seed
-from explain.coalitions import spread_over_elements
+from explain.games.coalitions import spread_over_elements
+from explain.games.mixtures import outputs_of_mixtures
 from explain.method import METHODS, Law, Method, Quantity, Scores, Task
-from explain.mixtures import outputs_of_mixtures
 
 
 @METHODS.register

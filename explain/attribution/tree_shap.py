@@ -15,7 +15,7 @@ from classifier.errors import NotApplicableError
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
 from classifier.trees import Trees
-from explain.coalitions import spread_over_elements
+from explain.games.coalitions import spread_over_elements
 from explain.method import METHODS, Method, Scores, Task
 from explain.output import Kind
 

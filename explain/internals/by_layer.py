@@ -15,7 +15,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.progress import progress_bar
 from explain.attribution.deep_lift import NO_DIFFERENCE, DeepLift, apart
-from explain.explained import ExplainedNetwork, captum_engines
+from explain.gradients.explained import ExplainedNetwork, captum_engines
 from explain.internals.layer_pass import LayerPass
 from explain.method import Task
 from explain.output import Kind, Target

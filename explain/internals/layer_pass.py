@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from classifier.chunks import ELEMENTS, chunk_size
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
-from explain.continuum import Continuum, embedding_network, why_no_gradients
-from explain.explained import ExplainedNetwork
+from explain.gradients.continuum import Continuum, embedding_network, why_no_gradients
+from explain.gradients.explained import ExplainedNetwork
 from explain.inputs import checked_batch, resolve_baseline
 from explain.internals.layers import layer_module
 from explain.method import Task

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.modality import modality_of
-from explain.continuum import embedding_network
+from explain.gradients.continuum import embedding_network
 from explain.inputs import checked_batch
 
 #: What is called after a layer has computed: its name, what went in, and what came out.

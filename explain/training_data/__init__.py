@@ -1,1 +1,1 @@
-"""Explanations by training data: one file a method."""
+"""Which training rows made a classifier decide as it does, and which of them are labelled wrongly."""

@@ -44,7 +44,7 @@ def test_integrated_gradients_do_not_depend_on_how_the_batch_is_cut(
     classifier: Classifier, x: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = attribute(classifier, x, "integrated_gradients")
-    monkeypatch.setattr("explain.continuum._CACHED", 16)
+    monkeypatch.setattr("explain.gradients.continuum._CACHED", 16)
     assert torch.allclose(attribute(classifier, x, "integrated_gradients").attributions, whole.attributions, atol=1e-6)
 
 

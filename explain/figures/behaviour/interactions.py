@@ -13,7 +13,7 @@ from explain.figures._style import INK, LOWERS, axes_or_new, diverging_colors, s
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from explain.interacting import Interactions
+    from explain.games.interacting import Interactions
 
 # More cells than this leave no room for numbers in them.
 _NUMBERS = 14

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from explain.figures._style import LOWERS, RAISES, shorten, signed
 
 if TYPE_CHECKING:
-    from explain.influence import Influence
-    from explain.mislabelling import Suspects
+    from explain.training_data.influence import Influence
+    from explain.training_data.mislabelling import Suspects
 
 _INPUTS, _ROWS, _SUSPECTS = 5, 3, 10
 

@@ -9,7 +9,7 @@ from classifier.modality import modality_of
 from explain.figures._style import INK, LOWERS, signed
 from explain.figures.examples._gallery import Band, draw_gallery
 from explain.figures.examples._table import Column, draw_columns
-from explain.influence import AGAINST, FOR, Influence
+from explain.training_data.influence import AGAINST, FOR, Influence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from explain.figures._style import INK, LOWERS, RAISES, axes_or_new, name_rows, 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from explain.influence import Influence
+    from explain.training_data.influence import Influence
 
 _MOST = 15
 

@@ -12,7 +12,7 @@ from explain.figures.examples._table import Column, draw_columns
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from explain.mislabelling import Suspects
+    from explain.training_data.mislabelling import Suspects
 
 _TABLE, _GALLERY, _TEXTS = 6, 18, 8
 

@@ -16,8 +16,8 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.schema import Feature, Schema
 from explain import Explanation, attribute, available
-from explain.breakpoints import Pieces
-from explain.piecewise import why_not_piecewise_linear
+from explain.gradients.breakpoints import Pieces
+from explain.gradients.piecewise import why_not_piecewise_linear
 
 METHOD = "exact_integrated_gradients"
 IMAGE = Schema("image", (Feature("gray", "continuous", 0.0, 1.0),), size=(8, 8))
@@ -167,7 +167,7 @@ def test_knots_at_one_place_leave_one_piece() -> None:
 def test_it_does_not_depend_on_how_the_work_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     classifier, x = wrapped(mlp(nn.ReLU)), points(TABLE, 7)
     whole = attribute(classifier, x, METHOD)
-    monkeypatch.setattr("explain.continuum._CACHED", 300)
+    monkeypatch.setattr("explain.gradients.continuum._CACHED", 300)
     assert torch.allclose(attribute(classifier, x, METHOD).attributions, whole.attributions, atol=1e-13)
 
 

@@ -12,7 +12,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, ModelError, NotApplicableError
 from classifier.schema import Feature, Schema
 from explain import attribute
-from explain.continuum import Continuum
+from explain.gradients.continuum import Continuum
 from explain.method import METHODS, Task
 from explain.output import Output
 
@@ -184,7 +184,7 @@ def test_what_is_drawn_does_not_depend_on_how_the_work_is_cut(
 ) -> None:
     baseline = background if method == "expected_gradients" else None
     whole = attribute(smooth, x, method, baseline=baseline, seed=2)
-    monkeypatch.setattr("explain.continuum._CACHED", 200)
+    monkeypatch.setattr("explain.gradients.continuum._CACHED", 200)
     cut = attribute(smooth, x, method, baseline=baseline, seed=2)
     assert torch.allclose(cut.attributions, whole.attributions, atol=1e-6)
     assert cut.standard_error is not None
@@ -197,7 +197,7 @@ def test_what_is_drawn_does_not_depend_on_how_the_work_is_cut(
 def test_as_many_points_go_at_once_as_the_network_has_room_for(images: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     task = Task(Output(images, "logit"), torch.rand(3, 1, 8, 8), torch.zeros(3, dtype=torch.int64), torch.zeros(1, 1, 8, 8))
     # The ReLU keeps 256 values, the Softplus and the pooling 144 each, and the last layer's choice one index.
-    monkeypatch.setattr("explain.continuum._CACHED", 10 * 700)
+    monkeypatch.setattr("explain.gradients.continuum._CACHED", 10 * 700)
     assert 8 <= Continuum(task).size <= 14
 
 

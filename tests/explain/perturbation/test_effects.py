@@ -186,6 +186,6 @@ def test_windows_of_nothing_are_refused(options: dict[str, int]) -> None:
 def test_many_windows_and_rows_are_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     classifier, x = images(1, 8, 8)
     whole = attribute(classifier, x, "occlusion", window=3, stride=1).attributions
-    monkeypatch.setattr("explain.mixtures._CACHED", 200)  # Three images at once.
+    monkeypatch.setattr("explain.games.mixtures._CACHED", 200)  # Three images at once.
     monkeypatch.setattr("explain.attribution.occlusion.chunk_size", lambda shape: 5)
     assert np.allclose(attribute(classifier, x, "occlusion", window=3, stride=1).attributions, whole, atol=1e-5)

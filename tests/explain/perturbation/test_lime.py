@@ -15,7 +15,7 @@ from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.seeds import Seed
 from explain import attribute, available
 from explain.attribution.lime import LIME, _regress
-from explain.coalitions import coalition_values
+from explain.games.coalitions import coalition_values
 from explain.method import Task
 from explain.output import Output
 

@@ -10,7 +10,7 @@ from classifier.classifier import Classifier
 from classifier.errors import NotApplicableError
 from classifier.schema import Schema
 from explain import attribute, available
-from explain.gate import Balance, probing_task
+from explain.gradients.gate import Balance, probing_task
 
 CORNER = 0.995
 

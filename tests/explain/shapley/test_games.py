@@ -23,7 +23,7 @@ from explain.attribution.kernel_shap import KernelSHAP
 from explain.attribution.owen_values import OwenValues
 from explain.attribution.partition_shap import PartitionSHAP
 from explain.attribution.permutation_shap import PermutationSHAP
-from explain.coalitions import coalition_values, games, most_players
+from explain.games.coalitions import coalition_values, games, most_players
 from explain.method import Method, Task
 from explain.output import Output
 

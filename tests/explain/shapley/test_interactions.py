@@ -15,7 +15,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.schema import Schema
 from explain import attribute
-from explain.interacting import interactions
+from explain.games.interacting import interactions
 
 BASE = torch.zeros(4)
 

@@ -12,7 +12,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.seeds import Seed
 from explain import attribute
-from explain.coalition_design import Design
+from explain.games.coalition_design import Design
 
 
 def test_standard_errors_tell_the_size_of_the_error(wide: Classifier, rows: Tensor) -> None:

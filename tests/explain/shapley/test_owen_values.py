@@ -13,10 +13,10 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.schema import Feature, Schema
 from explain import attribute, available
-from explain.coalitions import games
+from explain.games.coalitions import games
+from explain.games.player_tree import Tree, branches, hierarchy
 from explain.method import Task
 from explain.output import Output
-from explain.player_tree import Tree, branches, hierarchy
 
 GROUPS = (("x0", "x3"), ("x1", "x4", "x2"))
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from classifier.classifier import Classifier
 from classifier.schema import Feature, Schema
 from explain import attribute
-from explain.coalitions import games
+from explain.games.coalitions import games
+from explain.games.player_tree import Tree, branches, hierarchy, leaves
 from explain.method import Task
 from explain.output import Output
-from explain.player_tree import Tree, branches, hierarchy, leaves
 
 
 def tree_of(classifier: Classifier, x: Tensor, baseline: Tensor) -> Tree:

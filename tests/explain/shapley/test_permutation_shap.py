@@ -13,8 +13,8 @@ from torch import Tensor
 
 from classifier.classifier import Classifier
 from explain import attribute
-from explain.arrivals import shares_of_orders
-from explain.coalitions import games
+from explain.games.arrivals import shares_of_orders
+from explain.games.coalitions import games
 from explain.method import Task
 from explain.output import Output
 
@@ -58,7 +58,7 @@ def test_orders_give_the_same_however_the_work_is_cut(
     kept: int, classifier: Classifier, x: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = attribute(classifier, x, "permutation_shap", permutations=5)
-    monkeypatch.setattr("explain.arrivals._KEPT", kept)
+    monkeypatch.setattr("explain.games.arrivals._KEPT", kept)
     again = attribute(classifier, x, "permutation_shap", permutations=5)
     assert torch.allclose(whole.attributions, again.attributions, atol=1e-6)
     assert whole.standard_error is not None

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from classifier import Classifier, Dataset
 from classifier.calibration import Calibration
 from classifier.errors import AssayError, ConfigurationError, DataError, IntegrityError, NotApplicableError
-from explain.influence import Influence
-from explain.influence_method import INFLUENCE_METHODS
-from explain.influencing import training_influence
+from explain.training_data.influence import Influence
+from explain.training_data.influencing import training_influence
+from explain.training_data.method import INFLUENCE_METHODS
 from trainer import Recipe, train
 
 METHODS = ("influence_functions", "nearest_neighbours", "representer", "tracin", "trak")
@@ -161,7 +161,7 @@ def test_auto_takes_influence_functions_and_trak_where_they_would_take_long(
     network: Classifier, rows: Dataset, asked: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert training_influence(network, rows, asked).method == "influence_functions"
-    monkeypatch.setattr("explain.influencing._AFFORDABLE", 100)
+    monkeypatch.setattr("explain.training_data.influencing._AFFORDABLE", 100)
     assert training_influence(network, rows, asked).method == "trak"
 
 

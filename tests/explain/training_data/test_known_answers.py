@@ -13,15 +13,15 @@ from torch.nn.functional import cross_entropy
 
 from classifier import Classifier, Dataset
 from classifier.seeds import Seed
-from explain.influence_method import InfluenceTask
-from explain.influencing import training_influence
-from explain.training_data import _curvature
-from explain.training_data._curvature import GaussNewton, Hessian
-from explain.training_data._gradients import RowGradients
-from explain.training_data._loss import TrainingLoss
-from explain.training_data._products import RowProducts, products, squares
-from explain.training_data._projection import Projection
-from explain.training_data._solving import conjugate_gradients, solve_exactly
+from explain.training_data import curvature
+from explain.training_data.curvature import GaussNewton, Hessian
+from explain.training_data.gradients import RowGradients
+from explain.training_data.influencing import training_influence
+from explain.training_data.loss import TrainingLoss
+from explain.training_data.method import InfluenceTask
+from explain.training_data.projection import Projection
+from explain.training_data.row_products import RowProducts, products, squares
+from explain.training_data.solving import conjugate_gradients, solve_exactly
 
 Make = Callable[..., Dataset]
 Fit = Callable[..., Classifier]
@@ -63,7 +63,7 @@ def test_curvature_is_the_same_by_its_factor_without_it_and_as_a_matrix(
     task, vectors = _task(network, rows), torch.randn(3, 123, generator=torch.Generator().manual_seed(0))
     newton = GaussNewton(task, RowGradients(network), TrainingLoss.of(network))
     by_matrix, by_factor = (vectors.double() @ newton.matrix()).float(), newton(vectors)
-    monkeypatch.setattr(_curvature, "_KEPT", 0)
+    monkeypatch.setattr(curvature, "_KEPT", 0)
     assert torch.allclose(by_factor, by_matrix, atol=1e-5)
     assert torch.allclose(newton(vectors), by_matrix, atol=1e-5)
 

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from classifier import Classifier, Dataset
 from classifier.errors import ConfigurationError, NotApplicableError
-from explain.mislabelling import mislabelled
+from explain.training_data.mislabelling import mislabelled
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from explain.continuum import embedding_network
+from explain.gradients.continuum import embedding_network
 from explain.internals.layers import require_network
 from explain.output import Output
 

@@ -20,11 +20,11 @@ from classifier.metric import Metric
 from classifier.progress import progress_bar
 from classifier.schema import Schema
 from classifier.statistics import proportion, roc_auc_metric
-from explain.influence_method import InfluenceTask
-from explain.influencing import require_checkpoints, require_training
-from explain.training_data._loss import TrainingLoss, uncalibrated
-from explain.training_data._products import RowProducts, squares
-from explain.training_data.tracin import step_sizes
+from explain.training_data.influencing import require_checkpoints, require_training
+from explain.training_data.loss import TrainingLoss, uncalibrated
+from explain.training_data.method import InfluenceTask
+from explain.training_data.methods.tracin import step_sizes
+from explain.training_data.row_products import RowProducts, squares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

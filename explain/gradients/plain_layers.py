@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from explain.gradients.piecewise import is_hooked, layers_in_a_row
 from explain.output import Output
-from explain.piecewise import is_hooked, layers_in_a_row
 
 _IDLE = (nn.Identity, nn.Dropout)
 

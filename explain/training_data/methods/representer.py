@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.seeds import Seed
-from explain.influence_method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask
-from explain.training_data._last_layer import last_linear, representations
-from explain.training_data._loss import TrainingLoss, uncalibrated
+from explain.training_data.last_layer import last_linear, representations
+from explain.training_data.loss import TrainingLoss, uncalibrated
+from explain.training_data.method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask
 
 # How far the last layer may be from the sum over training rows, as a share of its length, to be called that sum.
 _STATIONARY = 0.05

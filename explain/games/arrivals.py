@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from explain.coalitions import Game, Shares
+from explain.games.coalitions import Game, Shares
 
 # Values of coalitions that are kept at once.
 _KEPT = 2**23

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from explain.continuum import Continuum
+from explain.gradients.continuum import Continuum
 
 
 class StraightPath:

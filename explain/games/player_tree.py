@@ -12,7 +12,7 @@ from classifier.classifier import Classifier
 from classifier.modalities.image import Image
 from classifier.modalities.sequence import Series
 from classifier.modality import Modality
-from explain.coalitions import Game
+from explain.games.coalitions import Game
 
 #: A player by its number, or two branches.
 Tree: TypeAlias = "int | tuple[Tree, Tree]"

@@ -17,7 +17,7 @@ from classifier.errors import ConfigurationError
 from classifier.modality import Modality, modality_of
 from classifier.schema import Schema
 from classifier.tensor_records import load_result, save_result
-from explain.influence_method import INFLUENCE_METHODS
+from explain.training_data.method import INFLUENCE_METHODS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,11 +12,11 @@ from torch import Tensor
 from classifier.errors import ConfigurationError, ModelError
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
-from explain.influence_method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
-from explain.training_data._curvature import GaussNewton, Hessian
-from explain.training_data._gradients import RowGradients, blocks
-from explain.training_data._loss import TrainingLoss, uncalibrated
-from explain.training_data._solving import conjugate_gradients, solve_exactly
+from explain.training_data.curvature import GaussNewton, Hessian
+from explain.training_data.gradients import RowGradients, blocks
+from explain.training_data.loss import TrainingLoss, uncalibrated
+from explain.training_data.method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
+from explain.training_data.solving import conjugate_gradients, solve_exactly
 
 # Weights up to which the curvature is made and factored; 2048 x 2048 doubles are 32 MiB.
 _EXPLICIT = 2048

@@ -14,12 +14,12 @@ from classifier.classifier import Classifier
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, ModelError, NotApplicableError, did_you_mean
 from classifier.seeds import Seed
-from explain.influence import Influence
-from explain.influence_method import INFLUENCE_METHODS, InfluenceMethod, InfluenceTask
 from explain.inputs import checked_batch
 from explain.output import Target, resolve_target
-from explain.training_data._curvature import factor_numbers
-from explain.training_data._loss import TrainingLoss
+from explain.training_data.curvature import factor_numbers
+from explain.training_data.influence import Influence
+from explain.training_data.loss import TrainingLoss
+from explain.training_data.method import INFLUENCE_METHODS, InfluenceMethod, InfluenceTask
 
 # Rows x weights x classes up to which influence functions take seconds.
 _AFFORDABLE = 2**26

@@ -17,7 +17,7 @@ _CACHED = 2**17
 def outputs_of_mixtures(task: Task, masks: Tensor) -> Tensor:
     """The output where each mask keeps parts of an input, and the rest is its baseline's.
 
-    Unlike `explain.coalitions.coalition_values`, it takes one baseline an input, and masks of elements too.
+    Unlike `explain.games.coalitions.coalition_values`, it takes one baseline an input, and masks of elements too.
 
     Args:
         task: What is to be explained; `task.baseline` is one for all inputs, or one for each.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from explain.coalitions import Game, Shares
+from explain.games.coalitions import Game, Shares
 
 
 class Marginals:

@@ -19,12 +19,12 @@ from classifier.modality import Modality, modality_of
 from classifier.progress import progress_bar
 from classifier.schema import Schema
 from classifier.seeds import Seed
-from explain.coalition_design import Design, jackknife_error
-from explain.coalitions import Game, games
+from explain.games.coalition_design import Design, jackknife_error
+from explain.games.coalitions import Game, games
+from explain.games.pair_indices import PairIndices
 from explain.inputs import checked_batch, resolve_baseline
 from explain.method import Task
 from explain.output import Kind, Output, Target, resolve_target
-from explain.pair_indices import PairIndices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,8 @@ from classifier.chunks import in_chunks
 from classifier.classifier import Classifier
 from classifier.errors import ModelError
 from classifier.modality import modality_of
-from explain.piecewise import split_affine
-from explain.plain_layers import PlainLayers
+from explain.gradients.piecewise import split_affine
+from explain.gradients.plain_layers import PlainLayers
 
 if TYPE_CHECKING:
     from explain.method import Task

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from classifier.classifier import Classifier
-from explain.influence_method import InfluenceTask
-from explain.training_data._gradients import RowGradients
-from explain.training_data._loss import TrainingLoss
+from explain.training_data.gradients import RowGradients
+from explain.training_data.loss import TrainingLoss
+from explain.training_data.method import InfluenceTask
 
 # Numbers of a factor's rows that are made once and kept; 2**24 floats are 64 MiB.
 _KEPT = 2**24

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from explain.piecewise import bends, corners_of, pool_windows
+from explain.gradients.piecewise import bends, corners_of, pool_windows
 
 # Pieces shorter than this share of the way are rounding alone.
 _SHORTEST = 1e-14
@@ -23,7 +23,7 @@ class Bends:
     A layer that is called twice counts twice.
 
     Args:
-        network: In evaluation, and with layers that `explain.piecewise` knows.
+        network: In evaluation, and with layers that `explain.gradients.piecewise` knows.
         forward: Runs the network; the outputs are not looked at.
     """
 

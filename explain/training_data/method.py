@@ -86,7 +86,7 @@ class InfluenceMethod(ABC):
         return ""
 
 
-INFLUENCE_METHODS: Registry[type[InfluenceMethod]] = Registry("explain.training_data", "influence method")
+INFLUENCE_METHODS: Registry[type[InfluenceMethod]] = Registry("explain.training_data.methods", "influence method")
 
 
 def cpu_scores(task: InfluenceTask) -> Tensor:

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from explain.coalition_design import Design
+from explain.games.coalition_design import Design
 
 # Coalitions whose share in every pair is kept at once.
 _BLOCK = 2**13

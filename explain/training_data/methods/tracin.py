@@ -12,10 +12,10 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
-from explain.influence_method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
-from explain.training_data._gradients import blocks
-from explain.training_data._loss import TrainingLoss, uncalibrated
-from explain.training_data._products import RowProducts, products
+from explain.training_data.gradients import blocks
+from explain.training_data.loss import TrainingLoss, uncalibrated
+from explain.training_data.method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
+from explain.training_data.row_products import RowProducts, products
 
 
 @INFLUENCE_METHODS.register

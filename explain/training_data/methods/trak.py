@@ -12,11 +12,11 @@ from torch import Tensor
 from classifier.errors import ConfigurationError
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
-from explain.influence_method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
-from explain.training_data._gradients import RowGradients
-from explain.training_data._loss import uncalibrated
-from explain.training_data._projection import Projection
-from explain.training_data._solving import solve_exactly
+from explain.training_data.gradients import RowGradients
+from explain.training_data.loss import uncalibrated
+from explain.training_data.method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
+from explain.training_data.projection import Projection
+from explain.training_data.solving import solve_exactly
 
 
 @INFLUENCE_METHODS.register

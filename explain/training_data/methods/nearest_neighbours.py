@@ -12,8 +12,8 @@ from classifier.classifier import Classifier
 from classifier.modality import modality_of
 from classifier.seeds import Seed
 from classifier.storage import take
-from explain.influence_method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
-from explain.training_data._last_layer import last_linear, representations
+from explain.training_data.last_layer import last_linear, representations
+from explain.training_data.method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
 
 # Rows among which the distance of neighbours is measured: it is a scale, and needs no more.
 _SOME = 1000

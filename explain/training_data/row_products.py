@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from classifier.classifier import Classifier
-from explain.training_data._gradients import RowGradients, Value
+from explain.training_data.gradients import RowGradients, Value
 
 # What goes into a layer's weights ``(n, D)`` and the slopes at its output ``(n, O)``, for each set of weights.
 Factors = list[tuple[Tensor, Tensor]]

@@ -1,0 +1,1 @@
+"""What gradient methods share: the points they are taken at, ways between them, and where a network is linear."""

@@ -78,7 +78,7 @@ def attribute(
         inputs=x.cpu(),
         baseline=reference.cpu() if baseline is not None and baseline.dim() == x.dim() else reference[0].cpu(),
         base_value=(_base_value(task, engine) if scores.base_value is None else scores.base_value).to("cpu", torch.float64),
-        value=task.output(x, task.target).to("cpu", torch.float64),
+        value=(task.output(x, task.target) if scores.value is None else scores.value).to("cpu", torch.float64),
         predictions=classifier.probabilities(x).cpu(),
         method=name,
         options=asdict(engine),

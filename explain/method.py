@@ -73,6 +73,7 @@ class Scores:
         standard_error: Standard error of each player's attribution ``(N, P)``, where it was sampled.
         element_error: Standard error of each element's ``(N, *S)``, where elements were sampled one by one.
         notes: What a reader must know of this result, such as a method that stood in for another.
+        value: The output at the input ``(N,)``, where the method computed it to more digits than the classifier does.
     """
 
     attributions: Tensor
@@ -81,6 +82,7 @@ class Scores:
     standard_error: Tensor | None = None
     element_error: Tensor | None = None
     notes: tuple[str, ...] = ()
+    value: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from classifier.architecture import Settles
 from classifier.architectures._layers import Standardize
@@ -41,7 +44,7 @@ def train(
         data: A dataset, which is split with the recipe's seed, or its splits; the test part is not touched.
         recipe: Everything that determines the run.
         device: ``"cpu"``, ``"cuda"``, or ``"auto"`` for a GPU where there is one.
-        progress: Whether to show a bar on a terminal, or a function that is told of every epoch.
+        progress: Whether to show a bar on a terminal, or a function that is told of every epoch, and can keep its classifier.
         checkpoint: A file that holds the state after an epoch, written every few seconds. Where it is of the same
             recipe and data, the run goes on from there, to the weights of an uninterrupted one. It stays: remove it
             once the classifier is saved. Several processes need it on a disk that all of them read.
@@ -71,30 +74,30 @@ def train(
         weights = class_weights("none" if recipe.private else recipe.class_weights, y, len(classes))
         run = Run(module, recipe, weights, world, splits.train)
         key = digest([asdict(recipe), splits.train.digest, splits.validation.digest]) if checkpoint is not None else ""
-        run.fit(x, y, splits.validation, progress, checkpoint, key)
-        if isinstance(module, Settles):
-            module.settle(seen)
+        facts = {
+            "recipe": asdict(recipe),
+            "data": {"train": splits.train.digest, "validation": splits.validation.digest},
+            "rows": {"train": len(splits.train), "validation": len(splits.validation)},
+            "class_weights": None if weights is None else weights.tolist(),
+            "processes": world.size,
+        }
+
+        def wrapped(module: nn.Module, best: int, **more: Any) -> Classifier:
+            if isinstance(module, Settles):
+                module.settle(seen)
+            rates = [learning_rate(recipe, (epoch + 0.5) / recipe.epochs) for epoch in range(len(run.train_losses))]
+            loss = {"train": list(run.train_losses), "validation": list(run.validation_losses)}
+            record = {**facts, "loss": loss, "learning_rate": rates, "best_epoch": best, **more}
+            card = {"baseline": modality_of(schema).typical(seen).flatten().tolist(), "training": record}
+            return Classifier.wrap(module, schema=schema, classes=classes, factory=network, card=card)
+
+        run.fit(x, y, splits.validation, progress, checkpoint, key, lambda: wrapped(copy.deepcopy(module), len(run.train_losses)))
         spent = run.expense.told()
     notes = [*run.notes, *run.acceleration.notes]
     if run.private is not None and recipe.patience is not None:
         notes.append("kept the last weights: choosing an epoch would look at the validation rows, which nothing protects")
     if run.private is not None and run.private.obstacle:
         notes.append(f"took the gradient of one row after the other, since all at once fail: {run.private.obstacle}")
-    card = {
-        "baseline": modality_of(schema).typical(seen).flatten().tolist(),
-        "training": {
-            "recipe": asdict(recipe),
-            "data": {"train": splits.train.digest, "validation": splits.validation.digest},
-            "rows": {"train": len(splits.train), "validation": len(splits.validation)},
-            "class_weights": None if weights is None else weights.tolist(),
-            "loss": {"train": run.train_losses, "validation": run.validation_losses},
-            "learning_rate": [learning_rate(recipe, (epoch + 0.5) / recipe.epochs) for epoch in range(len(run.train_losses))],
-            "best_epoch": run.best,
-            "processes": world.size,
-            "notes": notes,
-            **({"private": run.private.budget.told()} if run.private is not None else {}),
-            **spent,
-        },
-    }
-    trained = Classifier.wrap(module, schema=schema, classes=classes, factory=network, card=card)
+    private = {} if run.private is None else {"private": run.private.budget.told()}
+    trained = wrapped(module, run.best, notes=notes, **private, **spent)
     return finish(trained, recipe, splits.validation, seen.cpu())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, inf, log
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from classifier.chunks import chunk_size
+from classifier.classifier import Classifier
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, ModelError
 from classifier.progress import progress_bar
@@ -45,12 +46,15 @@ class Epoch:
         of: Epochs there will be at most.
         train_loss: Mean loss over the training rows of this epoch.
         validation_loss: Loss over the validation rows after it.
+        snapshot: Makes a classifier of the weights after this epoch, such as a checkpoint for TracIn; to be called before
+            the next one begins.
     """
 
     number: int
     of: int
     train_loss: float
     validation_loss: float
+    snapshot: Callable[[], Classifier] = field(repr=False)
 
     def __str__(self) -> str:
         return f"epoch {self.number} of {self.of}: training loss {self.train_loss:.4f}, validation loss {self.validation_loss:.4f}"
@@ -104,6 +108,7 @@ class Run:
         progress: bool | Callable[[Epoch], None],
         checkpoint: Path | None,
         key: str,
+        snapshot: Callable[[], Classifier],
     ) -> None:
         """Train until the epochs are over or the patience is; the module has the kept weights then."""
         recipe, first, written = self.recipe, self.world.first, time.monotonic()
@@ -117,7 +122,7 @@ class Run:
                 if self.best and number - 1 - self.best >= (self.patience or inf):
                     break
                 train_loss = self._epoch(number, x, y)
-                state = Epoch(number, recipe.epochs, train_loss, self._validate(number, held_x, held_y))
+                state = Epoch(number, recipe.epochs, train_loss, self._validate(number, held_x, held_y), snapshot)
                 self.train_losses.append(state.train_loss)
                 self.validation_losses.append(state.validation_loss)
                 if self.best <= self.growing or self.patience is None or state.validation_loss < self.validation_losses[self.best - 1]:

@@ -32,7 +32,7 @@ class ExactIntegratedGradients(Method):
 
     A network of affine layers, ReLU and its like is linear between the places where a unit switches. Layer by layer these follow
     in closed form, since what a layer gets is linear on the pieces that the layers before it leave. In double
-    precision, so that the contributions sum to ``f(x) - f(baseline)`` up to the rounding of the classifier itself.
+    precision, the outputs at both ends too, so that the contributions sum to ``f(x) - f(baseline)``.
 
     What forward code does beside its layers is checked by the outputs on all pieces, which must be linear.
 
@@ -76,10 +76,26 @@ class ExactIntegratedGradients(Method):
         except RuntimeError as error:
             raise _not_of_layers(f"the network does not run in double precision: {error}") from error
         paths = (StraightPath(space, rows) for rows in torch.split(torch.arange(len(task.x), device=task.x.device), size))
-        return Scores(space.to_elements(torch.cat([path.attributions(_integral(path, size)) for path in paths])), exact=True)
+        parts = []
+        for path in paths:
+            ends = _ends(path, size)
+            parts.append((path.attributions(_integral(path, ends, size)), *ends))
+        attributions, base_value, value = map(torch.cat, zip(*parts, strict=True))
+        return Scores(space.to_elements(attributions), base_value, value=value, exact=True)
 
 
-def _integral(path: StraightPath, size: int) -> Tensor:
+def _ends(path: StraightPath, size: int) -> tuple[Tensor, Tensor]:
+    """The output where each way begins and where it ends, ``(n,)`` each."""
+    numbers = torch.arange(len(path.rows), device=path.way.device)
+    with torch.no_grad():
+        begin, end = (
+            torch.cat([path.outputs(some, torch.full_like(path.way[some].flatten(1)[:, 0], place)) for some in torch.split(numbers, size)])
+            for place in (0.0, 1.0)
+        )
+    return begin, end
+
+
+def _integral(path: StraightPath, ends: tuple[Tensor, Tensor], size: int) -> Tensor:
     """The gradient along each way, integrated from its beginning to its end ``(n, *H)``, so many points at once."""
     bends = Bends(_network(path.space.task.classifier), path.outputs)
     pieces = Pieces.whole(len(path.rows), path.way)
@@ -92,26 +108,20 @@ def _integral(path: StraightPath, size: int) -> Tensor:
         slopes.index_put_((rows,), weighted, accumulate=True)
         values.append(value)
         gains.append((weighted * path.way[rows]).flatten(1).sum(1))
-    _require_linear(path, pieces.middles[0], torch.cat(values), torch.cat(gains), size)
+    _require_linear(ends, pieces.middles[0], torch.cat(values), torch.cat(gains))
     return slopes
 
 
-def _require_linear(path: StraightPath, rows: Tensor, values: Tensor, gains: Tensor, size: int) -> None:
+def _require_linear(ends: tuple[Tensor, Tensor], rows: Tensor, values: Tensor, gains: Tensor) -> None:
     """Refuse a network that bends inside a piece: from one middle to the next the output must rise by half of what it rises on each piece.
 
     Args:
-        path: The ways.
+        ends: The output where each way begins and where it ends, ``(n,)`` each.
         rows: The row of each piece ``(m,)``, in order.
         values: The output at its middle ``(m,)``.
         gains: How much the output rises along it by its gradient ``(m,)``.
-        size: How many points are run at once.
     """
-    numbers = torch.arange(len(path.rows), device=rows.device)
-    with torch.no_grad():
-        ends = [
-            torch.cat([path.outputs(some, torch.full_like(path.way[some].flatten(1)[:, 0], place)) for some in torch.split(numbers, size)])
-            for place in (0.0, 1.0)
-        ]
+    numbers = torch.arange(len(ends[0]), device=rows.device)
     # The ends count as pieces without length.
     nothing = torch.zeros_like(ends[0])
     order = torch.cat([numbers, rows, numbers]).argsort(stable=True)

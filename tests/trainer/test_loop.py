@@ -57,6 +57,17 @@ def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss(splits: 
     assert kept.item() == pytest.approx(min(losses), abs=1e-6)
 
 
+def test_a_snapshot_is_the_classifier_of_its_epoch_and_disturbs_nothing(splits: Splits) -> None:
+    recipe = replace(QUICK, epochs=3, learning_rate=0.05, patience=None)
+    kept: list[Classifier] = []
+    last = train(splits, recipe, progress=lambda epoch: kept.append(epoch.snapshot()))
+    assert [classifier.card["training"]["best_epoch"] for classifier in kept] == [1, 2, 3]
+    assert kept[0].digest == train(splits, replace(recipe, epochs=1), progress=False).digest
+    assert len({classifier.digest for classifier in kept}) == 3
+    assert kept[2].digest == last.digest == train(splits, recipe, progress=False).digest
+    assert kept[0].card["training"]["recipe"] == last.card["training"]["recipe"]
+
+
 def test_without_patience_all_epochs_are_trained_and_the_last_is_kept(splits: Splits) -> None:
     record = train(splits, replace(QUICK, epochs=30, learning_rate=0.05, patience=None), progress=False).card["training"]
     assert len(record["loss"]["train"]) == record["best_epoch"] == 30

@@ -88,7 +88,7 @@ def test_processes_that_would_go_on_from_different_epochs_are_refused(splits: Sp
     run = Run(module, RECIPE, None, Alone(torch.device("cpu"), 0, 2), splits.train)
     key = digest([asdict(RECIPE), splits.train.digest, splits.validation.digest])
     with pytest.raises(ConfigurationError, match="would go on after epoch 4, and others after another one; put the checkpoint on a disk"):
-        run.fit(splits.train.inputs, splits.train.labels, splits.validation, False, tmp_path / "run", key)
+        run.fit(splits.train.inputs, splits.train.labels, splits.validation, False, tmp_path / "run", key, pytest.fail)
 
 
 def test_a_run_that_was_stopped_early_and_killed_stays_stopped(splits: Splits, tmp_path: Path) -> None:

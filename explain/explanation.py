@@ -16,7 +16,7 @@ from torch import Tensor
 from classifier.modality import Modality, modality_of
 from classifier.schema import Schema
 from classifier.tensor_records import load_result, save_result
-from explain.method import METHODS, Quantity
+from explain.method import METHODS, Quantity, spelled
 from explain.output import Kind
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ class Explanation:
     def quantity(self) -> Quantity:
         """What an attribution is: a contribution, an effect, a slope or a weight; see `explain.method.Quantity`."""
         return METHODS[self.method].quantity
+
+    @property
+    def method_name(self) -> str:
+        """How the field writes the method's name."""
+        return spelled(self.method)
 
     @property
     def modality(self) -> Modality:

@@ -89,6 +89,8 @@ class Scores:
 class Method(ABC):
     """A frozen dataclass of options, checked when it is made. Its id is the stem of its file."""
 
+    #: How the field writes its name, where that is not its id with spaces.
+    spelling: ClassVar[str] = ""
     #: What the classifier must offer beyond its outputs.
     needs: ClassVar[frozenset[Need]] = frozenset()
     #: What it can explain.
@@ -134,3 +136,8 @@ class Method(ABC):
 
 
 METHODS: Registry[type[Method]] = Registry("explain.attribution", "attribution method")
+
+
+def spelled(method: str) -> str:
+    """How the field writes a method's name: ``"KernelSHAP"`` for ``kernel_shap``."""
+    return (method in METHODS and METHODS[method].spelling) or method.replace("_", " ")

@@ -41,6 +41,7 @@ class DeepLift(GatedMethod):
         otherwise: What is done where the rules do not hold; see `explain.gradients.gate.GatedMethod`.
     """
 
+    spelling: ClassVar[str] = "DeepLIFT"
     laws: ClassVar[frozenset[Law]] = frozenset({"linearity", "linear"})
 
     def unsuited(self, classifier: Classifier) -> str:

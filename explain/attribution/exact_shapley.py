@@ -31,6 +31,7 @@ class ExactShapley(Method):
     Every coalition of players is evaluated, so the result is exact up to rounding.
     """
 
+    spelling: ClassVar[str] = "exact Shapley values"
     takes_background: ClassVar[bool] = True
 
     def obstacle(self, classifier: Classifier, *, rows: int, background: int, players: int | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -21,6 +22,8 @@ class GradCAM(MapMethod):
         layer: The layer; see `MapMethod`.
         signed: Whether to keep what lowers the output; the paper cuts it off at 0.
     """
+
+    spelling: ClassVar[str] = "GradCAM"
 
     signed: bool = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,8 @@ class GuidedGradCAM(GradCAM):
         layer: The layer; see `MapMethod`.
         signed: Whether Grad-CAM keeps what lowers the output.
     """
+
+    spelling: ClassVar[str] = "guided GradCAM"
 
     def __call__(self, task: Task, seed: Seed) -> Scores:
         places, note = self.places(task)

@@ -31,6 +31,7 @@ class KernelSHAP(Method):
         samples: Coalitions evaluated for each input and background row, besides the empty and the full one.
     """
 
+    spelling: ClassVar[str] = "KernelSHAP"
     takes_background: ClassVar[bool] = True
 
     samples: int = 512

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -21,6 +22,8 @@ class LayerCAM(MapMethod):
     Args:
         layer: The layer; see `MapMethod`.
     """
+
+    spelling: ClassVar[str] = "LayerCAM"
 
     def weigh(self, maps: Tensor, slope: Tensor) -> Tensor:
         return (slope.relu() * maps).sum(1).relu()

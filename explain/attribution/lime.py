@@ -37,6 +37,7 @@ class LIME(Method):
         ridge: Weight of the penalty on squared coefficients; it shrinks all of them, and 0 shrinks none.
     """
 
+    spelling: ClassVar[str] = "LIME"
     takes_background: ClassVar[bool] = True
     quantity: ClassVar[Quantity] = "effect"
 

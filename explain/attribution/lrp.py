@@ -46,6 +46,7 @@ class LRP(GatedMethod):
         otherwise: What is done where the rules do not hold; see `explain.gradients.gate.GatedMethod`.
     """
 
+    spelling: ClassVar[str] = "LRP"
     quantity: ClassVar[Quantity] = "weight"
     laws: ClassVar[frozenset[Law]] = frozenset()
 

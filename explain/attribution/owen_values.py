@@ -35,6 +35,7 @@ class OwenValues(Method):
         samples: Coalitions evaluated for each input and background row at most.
     """
 
+    spelling: ClassVar[str] = "Owen values"
     takes_background: ClassVar[bool] = True
     laws: ClassVar[frozenset[Law]] = frozenset({"dummy", "linearity", "linear"})
 

@@ -28,6 +28,7 @@ class PartitionSHAP(Method):
         samples: Coalitions evaluated at most for each input and background row.
     """
 
+    spelling: ClassVar[str] = "PartitionSHAP"
     takes_background: ClassVar[bool] = True
     modalities: ClassVar[frozenset[str]] = frozenset({"tabular", "image", "text", "sequence"})
     laws: ClassVar[frozenset[Law]] = frozenset({"dummy", "linearity", "linear"})

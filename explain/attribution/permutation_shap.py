@@ -26,6 +26,7 @@ class PermutationSHAP(Method):
         permutations: Random orders; each costs 2 P evaluations an input and background row.
     """
 
+    spelling: ClassVar[str] = "permutation SHAP"
     takes_background: ClassVar[bool] = True
 
     permutations: int = 10

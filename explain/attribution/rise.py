@@ -41,6 +41,7 @@ class RISE(Method):
         cells: Cells along each side of an image, at most one a pixel.
     """
 
+    spelling: ClassVar[str] = "RISE"
     quantity: ClassVar[Quantity] = "effect"
     # A pixel shares its mask with its neighbours, so the laws of single players hold for the other modalities alone.
     laws: ClassVar[frozenset[Law]] = frozenset({"linearity"})

@@ -31,6 +31,7 @@ class SmoothGrad(Method):
             schema's `scale` where it has none; of a text, as a share of the deviation of its tokens' embeddings.
     """
 
+    spelling: ClassVar[str] = "SmoothGrad"
     needs: ClassVar[frozenset[Need]] = frozenset({"gradient"})
     # An edge that is there by less than nothing, as noise would have it, is none.
     modalities: ClassVar[frozenset[str]] = frozenset({"tabular", "image", "text", "sequence"})

@@ -36,6 +36,7 @@ class TreeSHAP(Method):
     Shapley values.) The sum is compared with the classifier's own output, so that trees which are read wrongly are refused.
     """
 
+    spelling: ClassVar[str] = "TreeSHAP"
     takes_background: ClassVar[bool] = True
     modalities: ClassVar[frozenset[str]] = frozenset({"tabular"})
     outputs: ClassVar[frozenset[Kind]] = frozenset({"log_odds", "probability"})

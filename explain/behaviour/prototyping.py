@@ -18,7 +18,7 @@ from classifier.schema import Schema
 from classifier.seeds import Seed
 from explain.behaviour.cases import draw_cases
 from explain.behaviour.mmd_critic import Kernel, choose, discrepancy, discrepancy_by_chance
-from explain.concepts.layer_values import activations
+from explain.concepts.layer_values import flat_activations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,7 +136,7 @@ def prototypes(
     stream = Seed(seed, ("prototypes",))
     cases = draw_cases(classifier, dataset, rows, stream)
     origin = pd.Series(np.arange(len(dataset)), index=dataset.ids)[cases.ids].to_numpy()
-    points = activations(classifier, layer, cases.inputs) if layer else _points(classifier, cases.inputs.to(classifier.device))
+    points = flat_activations(classifier, cases.inputs, layer) if layer else _points(classifier, cases.inputs.to(classifier.device))
     points = points.double()
     given = classifier.probabilities(cases.inputs).cpu()
     decisions = given.argmax(1)

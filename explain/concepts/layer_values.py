@@ -12,13 +12,13 @@ from classifier.errors import ModelError
 from explain.internals.layer_pass import LayerPass
 
 
-def activations(classifier: Classifier, layer: str, x: Tensor) -> Tensor:
+def flat_activations(classifier: Classifier, x: Tensor, layer: str) -> Tensor:
     """What a layer gives for each input ``(N, D)``, on the classifier's device.
 
     Args:
         classifier: One with a network.
-        layer: The layer's name; see `explain.internals.layers.list_layers`.
         x: Inputs ``(N, *S)``.
+        layer: The layer's name; see `explain.internals.layers.list_layers`.
 
     Raises:
         NotApplicableError: If the classifier is a black box.
@@ -29,11 +29,11 @@ def activations(classifier: Classifier, layer: str, x: Tensor) -> Tensor:
     return torch.cat([whole.values(whole.space.points[rows], rows).flatten(1) for rows in whole.rows()])
 
 
-def output_slopes(classifier: Classifier, layer: str, x: Tensor, *, target: int, output: str) -> Iterator[Tensor]:
+def output_slopes(classifier: Classifier, x: Tensor, layer: str, *, target: int, output: str) -> Iterator[Tensor]:
     """The gradient of the output by what a layer gives ``(n, D)``, of some of the inputs ``(N, *S)`` after the others.
 
     Raises:
-        ModelError: If a gradient is not finite; see also `activations`.
+        ModelError: If a gradient is not finite; see also `flat_activations`.
     """
     whole = LayerPass(classifier, x, layer, target=target, baseline=None, output=output)
     for rows in whole.rows():

@@ -15,7 +15,7 @@ from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
 from classifier.statistics import p_value, wilson
 from explain.behaviour.answers import Answers
-from explain.concepts.layer_values import activations, output_slopes
+from explain.concepts.layer_values import flat_activations, output_slopes
 from explain.concepts.sensitivity import ConceptSensitivity
 from explain.concepts.vectors import Examples
 
@@ -72,8 +72,8 @@ def tcav(
                 "and twice as many random ones", remedy="give more random examples, or fewer of the concept",
             )  # fmt: skip
     stream = Seed(seed, ("tcav", layer))
-    shown = [activations(classifier, layer, examples) for examples in concepts.values()]
-    examples = Examples.of(torch.cat([activations(classifier, layer, pool), *shown]))
+    shown = [flat_activations(classifier, examples, layer) for examples in concepts.values()]
+    examples = Examples.of(torch.cat([flat_activations(classifier, pool, layer), *shown]))
     sizes = list(map(len, shown))
     nulls = max(_NULL, ceil(2 * len(concepts) / alpha))
     weights, accuracy = [], []
@@ -85,7 +85,7 @@ def tcav(
         weights.append(examples.weights(mine, others))
     for size in dict.fromkeys(sizes):
         weights.append(_random_weights(examples, len(pool), size, nulls, runs, stream.child("random", size)))
-    slopes = output_slopes(classifier, layer, inputs, target=answers.targets[0], output=answers.output.kind)
+    slopes = output_slopes(classifier, inputs, layer, target=answers.targets[0], output=answers.output.kind)
     measured = measure_rises(examples, torch.cat(weights), slopes)
     place = [list(dict.fromkeys(sizes)).index(size) for size in sizes]
     first = len(concepts) * runs

@@ -84,5 +84,5 @@ def _origin(explanation: Explanation, more: str = "") -> str:
         kind = f"completeness error at most {float(explanation.completeness_error.max()):.2g}"
     else:
         kind = "an estimate"
-    parts = [explanation.label, explanation.method.replace("_", " "), kind, *([more] if more else []), *explanation.notes]
+    parts = [explanation.label, explanation.method_name, kind, *([more] if more else []), *explanation.notes]
     return f"<p><small>{escape('; '.join(parts))}</small></p>"

@@ -71,7 +71,7 @@ def draw_bar(
 @FIGURES.register
 def plot_importance(explanation: Explanation, ax: Axes | None = None) -> Axes:
     """Draw the mean size of each feature's attribution, or of one row the attributions themselves."""
-    modality, method = explanation.modality, explanation.method.replace("_", " ")
+    modality, method = explanation.modality, explanation.method_name
     if len(explanation) > 1:
         return draw_bar(
             modality.players,

@@ -105,6 +105,6 @@ def plot_distribution(explanation: Explanation, ax: Axes | None = None) -> Axes:
         explanation.by_feature().numpy(),
         levels,
         label=explanation.label,
-        title=f"Attributions of {len(explanation)} rows ({explanation.method.replace('_', ' ')})",
+        title=f"Attributions of {len(explanation)} rows ({explanation.method_name})",
         ax=ax,
     )

@@ -85,6 +85,6 @@ def plot_decision(explanation: Explanation, ax: Axes | None = None) -> Axes:
         explanation.by_feature().numpy(),
         base_values=explanation.base_value.numpy(),
         label=explanation.unit,
-        title=f"From the baseline (below) to the output of {len(explanation)} rows ({explanation.method.replace('_', ' ')})",
+        title=f"From the baseline (below) to the output of {len(explanation)} rows ({explanation.method_name})",
         ax=ax,
     )

@@ -130,7 +130,7 @@ def plot_graph(explanation: Explanation, ax: Axes | None = None) -> Axes:
         nodes=modality.parts(explanation.attributions)[0][0, there].sum(1).numpy(),
         label=explanation.label,
         signs=explanation.quantity != "weight",
-        title=f"One graph, explained by {explanation.method.replace('_', ' ')}",
+        title=f"One graph, explained by {explanation.method_name}",
         note="\n".join(explanation.notes),
         ax=ax,
     )

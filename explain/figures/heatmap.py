@@ -93,6 +93,6 @@ def plot_heatmap(explanation: Explanation, ax: Axes | None = None) -> Axes:
         modality.picture(explanation.inputs)[0],
         explanation.attributions[0].sum(0).numpy(),
         label=explanation.label,
-        title=f"One image, explained by {explanation.method.replace('_', ' ')}",
+        title=f"One image, explained by {explanation.method_name}",
         ax=ax,
     )

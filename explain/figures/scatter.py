@@ -66,7 +66,7 @@ def draw_scatter(explanation: Explanation, feature: str, *, color_by: str | None
         bar.outline.set_visible(False)
     ax.axhline(0, color=FAINT, linewidth=1, zorder=0)
     ax.set_ylabel(explanation.label)
-    ax.set_title(f"{shorten(feature)} in {len(explanation)} rows ({explanation.method.replace('_', ' ')})", loc="left", fontsize="medium")
+    ax.set_title(f"{shorten(feature)} in {len(explanation)} rows ({explanation.method_name})", loc="left", fontsize="medium")
     tidy_axes(ax)
     return ax
 

@@ -63,7 +63,7 @@ def plot_series(explanation: Explanation, ax: Axes | None = None) -> Axes:
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlabel("step")
     hidden = len(case.columns) - len(names)
-    title = f"One series, explained by {explanation.method.replace('_', ' ')}"
+    title = f"One series, explained by {explanation.method_name}"
     ax.set_title(title + (f"; {hidden} variables that weigh less are not shown" if hidden else ""), loc="left", fontsize="medium")
     if drawn is not None:
         bar = ax.figure.colorbar(drawn, ax=ax, aspect=25, pad=0.02, ticks=[-reach, 0, reach])

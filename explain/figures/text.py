@@ -97,6 +97,6 @@ def plot_text(explanation: Explanation, ax: Axes | None = None) -> Axes:
         [word for word, shown in zip(words.values(), there.tolist(), strict=True) if shown],
         explanation.by_feature()[0][there].numpy(),
         label=explanation.label,
-        title=f"One text, explained by {explanation.method.replace('_', ' ')}",
+        title=f"One text, explained by {explanation.method_name}",
         ax=ax,
     )

@@ -122,6 +122,6 @@ def plot_row(explanation: Explanation, ax: Axes | None = None) -> Axes:
         value=float(explanation.value[0]),
         errors=None if error is None else error[0].numpy(),
         label=explanation.unit,
-        title=f"One row, explained by {explanation.method.replace('_', ' ')}",
+        title=f"One row, explained by {explanation.method_name}",
         ax=ax,
     )

@@ -17,7 +17,7 @@ from classifier.progress import progress_bar
 from explain.attribution.deep_lift import NO_DIFFERENCE, DeepLift, apart
 from explain.gradients.explained import ExplainedNetwork, captum_engines
 from explain.internals.layer_pass import LayerPass
-from explain.method import Task
+from explain.method import Task, spelled
 from explain.output import Kind, Target
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class LayerAttribution:
         from explain.figures.bar import draw_bar
 
         values, several = self.by_unit(), len(self) > 1
-        method = self.method.replace("_", " ")
+        method = spelled(self.method)
         return draw_bar(
             [f"unit {index}" for index in range(values.shape[1])],
             (values.abs().mean(0) if several else values[0]).numpy(),
@@ -191,7 +191,7 @@ def layer_attribution(
             before = passes.values(space.reference[rows], rows)
             replaced.append(passes.output(space.points[rows], rows, before))
             found.append(_share(passes, rows, before, method, steps).to("cpu", torch.float64))
-            advance(method.replace("_", " "))
+            advance(spelled(method))
     return LayerAttribution(
         attributions=torch.cat(found),
         layer=layer,

@@ -17,6 +17,7 @@ from classifier.modality import Modality, modality_of
 from classifier.progress import progress_bar
 from classifier.schema import Schema
 from explain.internals.layer_pass import LayerPass, neuron_index
+from explain.method import spelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +97,7 @@ class NeuronAttribution:
         from explain.figures.bar import draw_bar
         from explain.figures.heatmap import draw_heatmap
 
-        modality, method = self.modality, self.method.replace("_", " ")
+        modality, method = self.modality, spelled(self.method)
         title = f"{f'{len(self)} rows' if len(self) > 1 else 'One row'}, by {method}"
         if len(self) > 1:
             sizes = self.by_feature().abs().mean(0).numpy()
@@ -169,7 +170,7 @@ def neuron_attribution(
                 slope = _mean_slope(passes, rows, index, steps) * (points - start)
             found.append(passes.space.to_elements(slope).to("cpu", torch.float64))
             ends.append(torch.stack([value, passes.unit(start, rows, index)[0]], 1).to("cpu", torch.float64))
-            advance(method.replace("_", " "))
+            advance(spelled(method))
     both = torch.cat(ends)
     return NeuronAttribution(
         attributions=torch.cat(found),

@@ -73,6 +73,11 @@ class Influence:
     notes: tuple[str, ...] = ()
 
     @property
+    def method_name(self) -> str:
+        """How the field writes the method's name."""
+        return INFLUENCE_METHODS[self.method].spelling or self.method.replace("_", " ")
+
+    @property
     def modality(self) -> Modality:
         """How the inputs are taken apart."""
         return modality_of(self.schema)

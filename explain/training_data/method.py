@@ -63,6 +63,8 @@ class Influences:
 class InfluenceMethod(ABC):
     """A frozen dataclass of options, checked when it is made. Its id is the stem of its file."""
 
+    #: How the field writes its name, where that is not its id with spaces.
+    spelling: ClassVar[str] = ""
     #: What one score is, as it stands beside an axis; ``{target}`` is the class.
     meaning: ClassVar[str]
     #: Whether it needs the network, and not its outputs alone.

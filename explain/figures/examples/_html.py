@@ -35,7 +35,7 @@ def influence_html(influence: Influence) -> str:
                     f'<td style="text-align:left">{escape(said)}</td></tr>'
                 )
     more = [f"{len(influence) - _INPUTS} more inputs"] if len(influence) > _INPUTS else []
-    kind = f"an estimate over {len(influence.ids)} training rows by {influence.method.replace('_', ' ')}"
+    kind = f"an estimate over {len(influence.ids)} training rows by {influence.method_name}"
     origin = "; ".join([influence.meaning, kind, *more, *influence.notes])
     return f"<table><tbody>{''.join(lines)}</tbody></table><p><small>{escape(origin)}</small></p>"
 

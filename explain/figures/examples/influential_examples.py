@@ -72,6 +72,6 @@ def _title(influence: Influence) -> str:
     count = len(influence.ids)
     target = influence.classes[int(influence.target[0])]
     return (
-        f"Which of {count:,} training rows speak for or against {target}; an estimate by {influence.method.replace('_', ' ')}\n"
+        f"Which of {count:,} training rows speak for or against {target}; an estimate by {influence.method_name}\n"
         f"Numbers: {influence.meaning}"
     )

@@ -32,7 +32,7 @@ def plot_rows(influence: Influence, ax: Axes | None = None) -> Axes:
     ax.axvline(0, color=INK, linewidth=0.8)
     name_rows(ax, [f"row {int(influence.ids[row])}, {influence.classes[int(influence.labels[row])]}" for row in rows])
     ax.set_xlabel(f"{influence.meaning}\ngrey: mean size; a point: one of {len(scores)} inputs")
-    title = f"The strongest of {len(influence.ids):,} training rows, estimated by {influence.method.replace('_', ' ')}"
+    title = f"The strongest of {len(influence.ids):,} training rows, estimated by {influence.method_name}"
     ax.set_title(title, loc="left", fontsize="medium")
     tidy_axes(ax, keep=("bottom",))
     return ax

@@ -32,6 +32,7 @@ class TracIn(InfluenceMethod):
         layers: Names of the layers whose weights count; all where there are none. The last alone is much faster.
     """
 
+    spelling: ClassVar[str] = "TracIn"
     meaning: ClassVar[str] = "loss of {target} that a step on the row takes off (nats)"
     takes_checkpoints: ClassVar[bool] = True
 

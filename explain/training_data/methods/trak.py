@@ -35,6 +35,7 @@ class TRAK(InfluenceMethod):
         layers: Names of the layers whose weights count; all where there are none.
     """
 
+    spelling: ClassVar[str] = "TRAK"
     meaning: ClassVar[str] = "weight (no unit) for {target}"
     takes_checkpoints: ClassVar[bool] = True
 

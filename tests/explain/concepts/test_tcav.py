@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, ModelError, NotApplicableError
 from classifier.schema import Feature, Schema
-from explain.concepts.layer_values import activations, output_slopes
+from explain.concepts.layer_values import flat_activations, output_slopes
 from explain.concepts.testing import measure_rises, tcav
 from explain.concepts.vectors import Examples
 from trainer import Recipe, train
@@ -75,9 +75,9 @@ def test_of_a_linear_output_the_rise_is_the_cosine_with_its_weights(planted: Cla
     module = planted.module
     assert isinstance(module, nn.Sequential)
     weight = (module[2].weight[1] - module[2].weight[0]).double()  # type: ignore[operator, index]
-    examples = Examples.of(activations(planted, "1", torch.cat([rows(20, 0, high=0), rows(20, 1)])))
+    examples = Examples.of(flat_activations(planted, torch.cat([rows(20, 0, high=0), rows(20, 1)]), "1"))
     weights = examples.weights(torch.arange(20)[None], torch.arange(20, 40)[None])
-    (share,), (rise,) = measure_rises(examples, weights, output_slopes(planted, "1", rows(9, 2), target=1, output="log_odds"))
+    (share,), (rise,) = measure_rises(examples, weights, output_slopes(planted, rows(9, 2), "1", target=1, output="log_odds"))
     cosine = float(nn.functional.cosine_similarity(examples.directions(weights)[0], weight, dim=0))
     assert rise == pytest.approx(cosine, abs=1e-6)
     assert share == (cosine > 0)
@@ -88,9 +88,9 @@ def test_scores_are_captums_for_the_same_directions(classifier: Classifier, tmp_
     from captum.concept._utils.classifier import Classifier as CaptumClassifier
 
     concept, other, inputs = torch.rand(90, 8, generator=torch.Generator().manual_seed(0)).split([20, 20, 50])
-    examples = Examples.of(activations(classifier, "0", torch.cat([concept, other])))
+    examples = Examples.of(flat_activations(classifier, torch.cat([concept, other]), "0"))
     weights = examples.weights(torch.arange(20)[None], torch.arange(20, 40)[None])
-    (share,), _ = measure_rises(examples, weights, output_slopes(classifier, "0", inputs, target=1, output="logit"))
+    (share,), _ = measure_rises(examples, weights, output_slopes(classifier, inputs, "0", target=1, output="logit"))
     direction = examples.directions(weights).float()
 
     class Given(CaptumClassifier):
@@ -116,7 +116,7 @@ def test_scores_are_captums_for_the_same_directions(classifier: Classifier, tmp_
     scores = theirs.interpret(inputs, [sets], target=1)["0-1"]["0"]
     assert share == pytest.approx(float(scores["sign_count"][0]), abs=1e-6)
     assert 0 < share < 1
-    slopes = torch.cat(list(output_slopes(classifier, "0", inputs, target=1, output="logit")))
+    slopes = torch.cat(list(output_slopes(classifier, inputs, "0", target=1, output="logit")))
     assert float((slopes @ direction[0]).mean()) == pytest.approx(float(scores["magnitude"][0]), abs=1e-5)
 
 

@@ -20,9 +20,11 @@ from classifier.black_box import LogProbabilities
 from classifier.calibration import Calibration
 from classifier.chunks import in_chunks
 from classifier.errors import IntegrityError, ModelError
-from classifier.modality import MODALITIES, modality_of
-from classifier.records import as_record, canonical_json, digest, folder_atomically, parse_record, read_record, sha256, write_atomically
+from classifier.modality import MODALITIES
+from classifier.probing import require_function
+from classifier.records import as_record, canonical_json, digest, folder_atomically, parse_record, read_record, write_atomically
 from classifier.schema import Schema
+from classifier.tensor_records import fingerprints
 from classifier.trees import Trees
 
 Factory = Callable[[Schema, int], nn.Module]
@@ -96,7 +98,8 @@ class Classifier:
             trees: The ensemble of trees that the function calls, if it does.
 
         Raises:
-            ModelError: If the model does not answer a batch with one finite logit (or probability) a class.
+            ModelError: If the model does not answer a batch with one finite logit (or probability) a class, or its answer to
+                an input is not that input's alone; see `require_function`.
         """
         if not schema.features:
             raise ModelError(
@@ -114,7 +117,7 @@ class Classifier:
         else:
             origin = f"{getattr(model, '__module__', '')}.{getattr(model, '__qualname__', type(model).__qualname__)}"
             classifier = cls(LogProbabilities(model), description, origin=origin, trees=trees)
-        classifier._check()
+        require_function(classifier)
         return classifier
 
     @property
@@ -150,6 +153,11 @@ class Classifier:
         if not MODALITIES[self.schema.modality].continuous:
             return f"the inputs of a {self.schema.modality} classifier are discrete"
         return ""
+
+    @property
+    def takes_whole_values(self) -> bool:
+        """Whether what it calls takes the values of a table, so that it knows no half of a category and rounds one."""
+        return bool(self.card.get("takes_whole_values", False))
 
     @property
     def device(self) -> torch.device:
@@ -192,12 +200,11 @@ class Classifier:
         """SHA-256 over schema, classes, architecture with options, calibration, and every tensor; a black box
         has no tensors, and its digest covers what it is called, not what it does."""
         if self._digest is None:
-            tensors = {name: [str(t.dtype), list(t.shape), sha256(_bytes(t))] for name, t in self._tensors().items()}
             document = as_record(self.description)
             content = {key: document[key] for key in ("schema", "classes", "architecture", "options")}
             # One without a calibration keeps the digest of earlier releases.
             content |= {"calibration": document["calibration"]} if document["calibration"] else {}
-            self._digest = digest({**content, "tensors": tensors, "origin": self._origin})
+            self._digest = digest({**content, "tensors": fingerprints(self._tensors()), "origin": self._origin})
         return self._digest
 
     def save(self, folder: str | Path) -> None:
@@ -288,21 +295,6 @@ class Classifier:
             return torch.cat([-z / 2, z / 2], dim=1)
         return output
 
-    def _check(self) -> None:
-        # The middle of the bounds: a model of incomes may well take their logarithm, and 0 is none.
-        probe = modality_of(self.schema).neutral().expand(2, *self.schema.shape).to(self.device)
-        try:
-            logits = self.logits(probe)
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise ModelError(f"the model does not take inputs of shape {tuple(probe.shape)}: {error}") from error
-        if logits.shape != (2, len(self.classes)):
-            raise ModelError(
-                f"the model answers 2 inputs with shape {tuple(logits.shape)}, required is (2, {len(self.classes)})",
-                remedy=f"name as many classes as it has outputs (now: {', '.join(self.classes)})",
-            )
-        if not logits.isfinite().all():
-            raise ModelError("the model answers with values that are not finite", remedy="check its weights and its preprocessing")
-
     def __repr__(self) -> str:
         kind = self.description.architecture or (type(self.module).__name__ if self.module else "black box")
         return f"Classifier({kind}, {len(self.schema.features)} features, classes {', '.join(self.classes)}, {self.digest[:12]})"
@@ -318,10 +310,6 @@ def _registered(factory: Factory | Architecture | None) -> tuple[str | None, dic
 def _tupled(options: Mapping[str, Any]) -> dict[str, Any]:
     """JSON gives lists back where the options were tuples."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def _read_tensors(content: bytes, source: str) -> dict[str, Tensor]:

@@ -6,13 +6,16 @@ Dataclasses check nothing, and a number in quotes would fail far from where it s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
+from math import isfinite
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from classifier.errors import ConfigurationError
+from classifier.errors import ConfigurationError, did_you_mean
 
+Item = TypeVar("Item")
 _KINDS: dict[type, type] = {int: Integral, float: Real}
 _WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 _LISTS = {int: "a list of whole numbers", float: "a list of numbers", str: "a list of texts"}
@@ -38,6 +41,33 @@ def require_types(kind: type, given: Mapping[str, Any], *, whose: str = "") -> N
             raise ConfigurationError(
                 f"{name}{whose} must be {_words(hints[name])}, got {value!r}", remedy="leave out the quotes" if quoted else ""
             )
+
+
+def configured(kind: type[Item], options: Mapping[str, Any], *, name: str) -> Item:
+    """A dataclass of options, made of those that somebody states; lists become tuples.
+
+    Args:
+        kind: The dataclass.
+        options: Values by the name of their option.
+        name: What has these options, for errors.
+
+    Raises:
+        ConfigurationError: If there is no such option, or a value is of another type or not finite.
+    """
+    known = [option.name for option in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+    for option in options:
+        if option not in known:
+            raise ConfigurationError(f"{name} has no option {option!r}", remedy=did_you_mean(option, known))
+    require_types(kind, options, whose=f" of {name}")
+    for option, value in options.items():
+        # A record holds no infinity, and one that is left out would mean the default.
+        if isinstance(value, float) and not isfinite(value):
+            raise ConfigurationError(f"{option} of {name} must be finite, got {value}")
+    return kind(**{option: _tupled(value) for option, value in options.items()})
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
 @cache

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from classifier.errors import ConfigurationError
+
 if TYPE_CHECKING:
     import torch
 
@@ -25,6 +27,10 @@ class Seed:
 
     value: int
     path: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, bool) or not hasattr(self.value, "__index__"):
+            raise ConfigurationError(f"a seed must be a whole number, got {self.value!r}")
 
     def child(self, *parts: object) -> Seed:
         """The seed of one part of this work."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from classifier.errors import IntegrityError
-from classifier.records import as_record, canonical_json, parse_record, write_atomically
+from classifier.records import as_record, canonical_json, digest, parse_record, sha256, write_atomically
 
 Result = TypeVar("Result")
 
@@ -26,9 +27,13 @@ def save_result(path: str | Path, result: Any, record: type[Any]) -> None:
     """
     from safetensors.torch import save
 
-    tensors = {name: value.contiguous() for name, value in vars(result).items() if isinstance(value, Tensor)}
+    # Copies, since safetensors refuses tensors that share memory, as inputs and a background of the same rows do.
+    tensors = {
+        name: value.clone(memory_format=torch.contiguous_format) for name, value in vars(result).items() if isinstance(value, Tensor)
+    }
     told = {field.name: getattr(result, field.name) for field in fields(record) if field.name != "version"}
-    write_atomically(Path(path), save(tensors, {"assay": canonical_json(as_record(record(**told))).decode()}))
+    header = {"assay": canonical_json(as_record(record(**told))).decode(), "sha256": digest(fingerprints(tensors))}
+    write_atomically(Path(path), save(tensors, header))
 
 
 def load_result(path: str | Path, kind: type[Result], record: type[Any], *, noun: str, optional: Collection[str] = ()) -> Result:
@@ -55,10 +60,21 @@ def load_result(path: str | Path, kind: type[Result], record: type[Any], *, noun
         raise IntegrityError(f"{path} is missing", remedy=remedy) from error
     except SafetensorError as error:
         raise IntegrityError(f"{path} is no safetensors file: {error}", remedy=remedy) from error
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    told = vars(parse_record(record, header.get("__metadata__", {}).get("assay", "").encode(), str(path)))
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
+    told = vars(parse_record(record, header.get("assay", "").encode(), str(path)))
+    if header.get("sha256") != digest(fingerprints(tensors)):
+        raise IntegrityError(f"{path} holds other numbers than were saved", remedy=f"take the {noun} from its origin again")
     absent = {field.name for field in fields(kind)} - told.keys() - tensors.keys() - set(optional)  # type: ignore[arg-type]  # a dataclass
     if absent:
         raise IntegrityError(f"{path} lacks {', '.join(sorted(absent))}", remedy=remedy)
     values: dict[str, Any] = {**dict.fromkeys(optional), **told, **tensors}
     return kind(**{name: value for name, value in values.items() if name != "version"})
+
+
+def fingerprints(tensors: Mapping[str, Tensor]) -> dict[str, list[Any]]:
+    """The type, the shape and the SHA-256 of the bytes of each tensor, by its name."""
+    return {name: [str(tensor.dtype), list(tensor.shape), sha256(_bytes(tensor))] for name, tensor in tensors.items()}
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from classifier.classifier import Classifier
-from classifier.errors import ConfigurationError, ModelError, NotApplicableError, did_you_mean
+from classifier.errors import ConfigurationError, ModelError, NotApplicableError
+from classifier.options import configured
 from classifier.seeds import Seed
 from explain.availability import require_applicable, usable_methods
 from explain.explanation import Explanation
@@ -18,6 +19,9 @@ from explain.games.coalitions import coalition_values, most_players
 from explain.inputs import checked_batch, resolve_baseline
 from explain.method import METHODS, Method, Scores, Task
 from explain.output import Output, Target, resolve_target
+
+# What rounding leaves of an exact sum, and what is worth a note, as shares of the output and of the sum.
+_INEXACT, _MISSED = 1e-3, 0.05
 
 
 def attribute(
@@ -56,7 +60,8 @@ def attribute(
         ModelError: If the classifier answers with values that are not finite.
     """
     x = checked_batch(classifier, inputs)
-    reference = resolve_baseline(classifier, baseline).to(x)
+    reference, notes = resolve_baseline(classifier, baseline)
+    reference = reference.to(x)
     what = Output.of(classifier, output)
     started = time.perf_counter()
     task = Task(what, x, resolve_target(classifier, x, target), reference)
@@ -72,27 +77,55 @@ def attribute(
             # What forward code does beside its layers may show only once it runs; another method need not mind.
             if method != "auto" or number == len(names):
                 raise
-    return Explanation(
-        attributions=scores.attributions.to("cpu", torch.float64),
-        target=task.target.cpu(),
-        inputs=x.cpu(),
-        baseline=reference.cpu() if baseline is not None and baseline.dim() == x.dim() else reference[0].cpu(),
-        base_value=(_base_value(task, engine) if scores.base_value is None else scores.base_value).to("cpu", torch.float64),
-        value=(task.output(x, task.target) if scores.value is None else scores.value).to("cpu", torch.float64),
-        predictions=classifier.probabilities(x).cpu(),
-        method=name,
-        options=asdict(engine),
-        output=task.output.kind,
-        exact=scores.exact,
-        standard_error=None if scores.standard_error is None else scores.standard_error.to("cpu", torch.float64),
-        element_error=None if scores.element_error is None else scores.element_error.to("cpu", torch.float64),
-        seed=seed,
-        seconds=time.perf_counter() - started,
-        notes=scores.notes,
-        schema=classifier.schema,
-        classes=classifier.classes,
-        classifier_digest=classifier.digest,
+    return _noted(
+        Explanation(
+            attributions=scores.attributions.to("cpu", torch.float64),
+            target=task.target.cpu(),
+            # Copies: a caller may write over the tensors that it gave.
+            inputs=x.cpu().clone(),
+            baseline=(reference if baseline is not None and baseline.dim() == x.dim() else reference[0]).cpu().clone(),
+            base_value=(_base_value(task, engine) if scores.base_value is None else scores.base_value).to("cpu", torch.float64),
+            value=(task.output(x, task.target) if scores.value is None else scores.value).to("cpu", torch.float64),
+            predictions=classifier.probabilities(x).cpu(),
+            method=name,
+            options=asdict(engine),
+            output=task.output.kind,
+            exact=scores.exact,
+            standard_error=None if scores.standard_error is None else scores.standard_error.to("cpu", torch.float64),
+            element_error=None if scores.element_error is None else scores.element_error.to("cpu", torch.float64),
+            seed=int(seed),
+            seconds=time.perf_counter() - started,
+            notes=(*notes, *scores.notes),
+            schema=classifier.schema,
+            classes=classifier.classes,
+            classifier_digest=classifier.digest,
+        )
     )
+
+
+def _noted(explanation: Explanation) -> Explanation:
+    """The same with a note where contributions miss their sum by much.
+
+    Raises:
+        ModelError: If they were to be exact: the classifier then answers otherwise from call to call.
+    """
+    if explanation.quantity != "contribution":
+        return explanation
+    gaps, sums = explanation.completeness_error, (explanation.value - explanation.base_value).abs()
+    size = 1 + explanation.value.abs().max()
+    if explanation.exact and gaps.max() > _INEXACT * size:
+        raise ModelError(
+            f"{explanation.method} is exact, and yet its contributions miss their sum by {float(gaps.max()):.2g}",
+            remedy="the classifier must answer an input the same every time; look for what it draws at random or remembers",
+        )
+    wide = gaps > _MISSED * sums.clamp_min(_INEXACT * size)
+    if not wide.any():
+        return explanation
+    note = (
+        f"the contributions of {int(wide.sum())} of {len(explanation)} rows miss their sum by more than {_MISSED:.0%}, at most by "
+        f"{float(gaps.max()):.2g}; more steps or samples, or kernel_shap, miss less"
+    )
+    return replace(explanation, notes=(*explanation.notes, note))
 
 
 def _scores(engine: Method, name: str, task: Task, seed: int) -> Scores:
@@ -118,14 +151,9 @@ def _base_value(task: Task, method: Method) -> Tensor:
 
 
 def _configured(name: str, options: dict[str, Any], *, chosen: bool) -> Method:
-    kind = METHODS[name]
     if chosen and options:
         raise ConfigurationError(f"options need a named method, got {', '.join(options)} with 'auto'", remedy=f"here, auto is {name!r}")
-    known = [field.name for field in fields(kind)]
-    for option in options:
-        if option not in known:
-            raise ConfigurationError(f"{name} has no option {option!r}", remedy=did_you_mean(option, known))
-    return kind(**options)
+    return configured(METHODS[name], options, name=name)
 
 
 def _require_finite(scores: Scores, name: str) -> None:

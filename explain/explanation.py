@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifier.modality import Modality, modality_of
+from classifier.options import configured
 from classifier.schema import Schema
 from classifier.tensor_records import load_result, save_result
 from explain.method import METHODS, Quantity, spelled
@@ -92,7 +93,7 @@ class Explanation:
 
     @property
     def completeness_error(self) -> Tensor:
-        """How far the attributions miss the sum that contributions have, ``value - base_value`` ``(N,)``."""
+        """How far the attributions miss the sum that contributions have, ``value - base_value`` ``(N,)``; no other `quantity` has a sum."""
         return (self.attributions.flatten(1).sum(1) - (self.value - self.base_value)).abs()
 
     @property
@@ -192,7 +193,9 @@ class Explanation:
         Raises:
             IntegrityError: If the file is missing, damaged, or not an explanation.
         """
-        return load_result(path, cls, _Record, noun="explanation", optional=_OPTIONAL)
+        loaded = load_result(path, cls, _Record, noun="explanation", optional=_OPTIONAL)
+        # JSON has lists where the options were tuples.
+        return replace(loaded, options=asdict(configured(METHODS[loaded.method], loaded.options, name=loaded.method)))
 
     @property
     def output_name(self) -> str:
@@ -213,11 +216,19 @@ class Explanation:
         of_rows |= {name for name in _OPTIONAL if getattr(self, name) is not None}
         return replace(self, **{name: getattr(self, name)[index] for name in of_rows})
 
+    @property
+    def precision(self) -> str:
+        """How exact the attributions are, in words."""
+        if self.exact:
+            return "exact"
+        if self.standard_error is not None:
+            return f"standard error at most {float(self.standard_error.max()):.2g}"
+        if self.quantity == "contribution":
+            return f"completeness error at most {float(self.completeness_error.max()):.2g}"
+        return "an estimate"
+
     def __repr__(self) -> str:
-        kind = "exact" if self.exact else "an estimate"
-        if self.quantity == "contribution" and not self.exact:
-            kind = f"completeness error up to {self.completeness_error.max():.2g}"
-        return f"Explanation({len(self)} rows, {self.unit}, {self.method}, {kind})"
+        return f"Explanation({len(self)} rows, {self.unit}, {self.method}, {self.precision})"
 
     def _repr_html_(self) -> str:
         return self.to_html()

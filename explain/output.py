@@ -13,7 +13,7 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, ModelError, did_you_mean
 
 Kind = Literal["log_odds", "logit", "probability"]
-Target = int | str | Tensor | Sequence[int] | None
+Target = int | str | Tensor | Sequence[int] | Sequence[str] | None
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def resolve_target(classifier: Classifier, x: Tensor, target: Target) -> Tensor:
     Args:
         classifier: What is explained.
         x: Inputs ``(N, *S)``.
-        target: A class as index or name for all inputs, an index for each, or ``None``: of two classes
+        target: A class as index or name for all inputs, one for each, or ``None``: of two classes
             the event for every input, of more the predicted class of each.
 
     Raises:
@@ -126,6 +126,11 @@ def resolve_target(classifier: Classifier, x: Tensor, target: Target) -> Tensor:
         if target not in classes:
             raise ConfigurationError(f"there is no class {target!r}", remedy=did_you_mean(target, classes))
         target = classes.index(target)
+    if isinstance(target, Sequence) and any(isinstance(one, str) for one in target):
+        unknown = [one for one in target if one not in classes and not isinstance(one, int)]
+        if unknown:
+            raise ConfigurationError(f"there is no class {unknown[0]!r}", remedy=did_you_mean(str(unknown[0]), classes))
+        target = [classes.index(one) if isinstance(one, str) else one for one in target]
     indices = torch.as_tensor(target, device=x.device)
     if indices.is_floating_point() or indices.dtype == torch.bool or indices.shape not in ((), (len(x),)):
         raise ConfigurationError(

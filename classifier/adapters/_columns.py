@@ -49,6 +49,11 @@ class Columns:
             found.append(values)
         return torch.cat(found, dim=1)
 
+    @property
+    def coded(self) -> bool:
+        """Whether a category goes in as its code, so that nothing lies between two of them."""
+        return any(column.codes is not None for column in self.columns)
+
     def owners(self, schema: Schema) -> tuple[str, ...]:
         """The feature that each column is of."""
         owner = {place: name for name, group in schema.groups.items() for place in range(group.start, group.stop)}

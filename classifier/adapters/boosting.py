@@ -197,6 +197,7 @@ def _classifier(
         "why_no_gradients": "the classifier is a black box: trees have no gradients",
         "output_order": own,
         "assumptions": columns.assumed,
+        "takes_whole_values": columns.coded,
     }
     trees = Trees(booster, lambda x: columns(x).numpy(), columns.owners(schema), tuple(order))
     return Classifier.wrap(function, schema=schema, classes=list(classes), card=card, trees=trees)

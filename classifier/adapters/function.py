@@ -38,4 +38,5 @@ def from_function(
 
     probabilities.__module__ = getattr(function, "__module__", type(function).__module__)
     probabilities.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)
-    return Classifier.wrap(probabilities, schema=schema, classes=list(classes), card=card, trees=trees)
+    told = {**(card or {}), "takes_whole_values": True}
+    return Classifier.wrap(probabilities, schema=schema, classes=list(classes), card=told, trees=trees)

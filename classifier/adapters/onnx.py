@@ -95,6 +95,8 @@ def from_onnx(
             if module is not None:
                 return Classifier.wrap(module, schema=schema, classes=list(classes), card=card)
     card["why_no_gradients"] = f"the classifier is a black box: {reason}"
+    # Without a layout it takes the columns of the table themselves.
+    card["takes_whole_values"] = session.layout is None
     return Classifier.wrap(function, schema=schema, classes=list(classes), card=card)
 
 

@@ -96,6 +96,7 @@ def from_rest(
         "why_no_gradients": "the classifier is a black box: an endpoint gives no gradients",
         "rows_per_second": batch_size * per_second,
         "output_order": tuple(output_classes),
+        "takes_whole_values": True,
     }
     return Classifier.wrap(function, schema=schema, classes=list(classes), card=card)
 

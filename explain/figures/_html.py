@@ -76,13 +76,5 @@ def _outputs(explanation: Explanation) -> str:
 
 def _origin(explanation: Explanation, more: str = "") -> str:
     """What it was made with, and how exact it is."""
-    if explanation.exact:
-        kind = "exact"
-    elif explanation.standard_error is not None:
-        kind = f"standard error at most {float(explanation.standard_error.max()):.2g}"
-    elif explanation.quantity == "contribution":
-        kind = f"completeness error at most {float(explanation.completeness_error.max()):.2g}"
-    else:
-        kind = "an estimate"
-    parts = [explanation.label, explanation.method_name, kind, *([more] if more else []), *explanation.notes]
+    parts = [explanation.label, explanation.method_name, explanation.precision, *([more] if more else []), *explanation.notes]
     return f"<p><small>{escape('; '.join(parts))}</small></p>"

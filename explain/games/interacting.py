@@ -185,7 +185,8 @@ def interactions(
     if samples < 2:
         raise ConfigurationError(f"samples must be at least 2, got {samples}")
     x = checked_batch(classifier, inputs)
-    task = Task(Output.of(classifier, output), x, resolve_target(classifier, x, target), resolve_baseline(classifier, baseline).to(x))
+    reference, _ = resolve_baseline(classifier, baseline)
+    task = Task(Output.of(classifier, output), x, resolve_target(classifier, x, target), reference.to(x))
     count, stream = len(task.modality.players), Seed(seed, ("explain", "interactions"))
     values, errors = (torch.zeros(len(x), count, count, dtype=torch.float64) for _ in range(2))
     base_value, sampled, started = torch.zeros(len(x), dtype=torch.float64), False, time.perf_counter()

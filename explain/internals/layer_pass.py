@@ -47,7 +47,7 @@ class LayerPass:
                 f"the attribution of a layer needs gradients, and {reason}", remedy="explain the inputs by kernel_shap"
             )
         x = checked_batch(classifier, inputs)
-        reference = resolve_baseline(classifier, baseline).to(x)
+        reference = resolve_baseline(classifier, baseline)[0].to(x)
         if len(reference) not in (1, len(x)):
             raise ConfigurationError(f"baseline must be one, or one for each of the {len(x)} inputs, got {len(reference)}")
         self.task = Task(Output.of(classifier, output), x, resolve_target(classifier, x, target), reference)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset
-from classifier.errors import ConfigurationError, ModelError, NotApplicableError, did_you_mean
+from classifier.errors import ConfigurationError, ModelError, NotApplicableError
+from classifier.options import configured
 from classifier.seeds import Seed
 from explain.inputs import checked_batch
 from explain.output import Target, resolve_target
@@ -147,14 +148,9 @@ def _choose(classifier: Classifier, rows: int, *, given: bool) -> str:
 
 
 def _configured(name: str, options: dict[str, Any], *, chosen: bool) -> InfluenceMethod:
-    kind = INFLUENCE_METHODS[name]
     if chosen and options:
         raise ConfigurationError(f"options need a named method, got {', '.join(options)} with 'auto'", remedy=f"here, auto is {name!r}")
-    known = [field.name for field in fields(kind)]
-    for option in options:
-        if option not in known:
-            raise ConfigurationError(f"{name} has no option {option!r}", remedy=did_you_mean(option, known))
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in options.items()})
+    return configured(INFLUENCE_METHODS[name], options, name=name)
 
 
 def _require_applicable(name: str, engine: InfluenceMethod, classifier: Classifier) -> None:

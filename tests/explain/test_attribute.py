@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 
 import explain
+from classifier.adapters.function import from_function
 from classifier.classifier import Classifier
 from classifier.errors import AssayError, ConfigurationError, DataError, ModelError, NotApplicableError
 from classifier.modality import modality_of
-from classifier.schema import Schema
-from explain import attribute, available
+from classifier.schema import Feature, Schema
+from explain import Explanation, attribute, available
 
 
 def test_every_public_name_is_one_of_this_package() -> None:
@@ -186,3 +190,78 @@ def test_gradients_that_are_not_numbers_are_refused(numbers: Callable[[int], Sch
     with pytest.raises(ModelError, match="gradients are not; kernel_shap, permutation_shap and feature_ablation need none"):
         attribute(steep, x, "integrated_gradients", baseline=torch.zeros(8))
     assert attribute(steep, x, "kernel_shap", baseline=torch.zeros(8)).attributions.abs().max() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "integrated_gradients", "steps": 2.5}, "steps of integrated_gradients must be a whole number"),
+        ({"method": "integrated_gradients", "steps": "10"}, "leave out the quotes"),
+        ({"method": "kernel_shap", "samples": float("nan")}, "samples of kernel_shap must be a whole number"),
+        ({"method": "owen_values", "groups": ("x0", "x1")}, "groups of owen_values must be"),
+        ({"seed": None}, "a seed must be a whole number"),
+        ({"seed": 1.5}, "a seed must be a whole number"),
+        ({"target": ["class 0", "class 12", *["class 1"] * 4]}, "there is no class 'class 12'"),
+    ],
+)
+def test_values_of_another_type_are_refused_in_words(options: dict[str, Any], message: str, ten_classes: Classifier, x: Tensor) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        attribute(ten_classes, x, **options)
+
+
+def test_a_class_can_be_named_for_each_row(ten_classes: Classifier, x: Tensor) -> None:
+    numbers = list(range(len(x)))
+    named = attribute(ten_classes, x, "saliency", target=[ten_classes.classes[number] for number in numbers])
+    assert torch.equal(named.attributions, attribute(ten_classes, x, "saliency", target=numbers).attributions)
+
+
+def test_a_classifier_that_takes_whole_values_is_compared_with_such(tmp_path: Path) -> None:
+    """The linear law holds against the baseline that is recorded, which is the one that was asked."""
+    schema = Schema("tabular", (Feature("b", "binary", categories=("no", "yes")), Feature("c", "categorical", categories=("u", "v", "w"))))
+
+    def event(frame: pd.DataFrame) -> Any:
+        return 1 / (1 + np.exp(-(2.0 * (frame["b"] == "yes") - 3.0 * (frame["c"] == "v"))))
+
+    black_box = from_function(event, schema=schema, classes=("n", "y"))
+    x = torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 0]])
+    explanation = attribute(black_box, x, baseline=torch.tensor([0.7, 0.3, 0.4, 0.3]))
+    assert explanation.baseline.tolist() == [1, 0, 1, 0]
+    assert torch.allclose(explanation.by_feature(), torch.tensor([[0.0, 3.0], [-2.0, 0.0]], dtype=torch.float64), atol=1e-5)
+    (note,) = explanation.notes
+    assert "rounded to b = yes, c = v" in note
+    assert not attribute(black_box, x, baseline=x[0]).notes
+
+
+def test_the_result_is_its_own(classifier: Classifier, x: Tensor, tmp_path: Path) -> None:
+    given = x.clone()
+    explanation = attribute(classifier, given[:2], "kernel_shap", baseline=given)
+    explanation.save(tmp_path / "explanation")
+    given.zero_()
+    assert torch.equal(explanation.inputs, x[:2])
+    assert torch.equal(explanation.baseline, x)
+    assert torch.equal(Explanation.load(tmp_path / "explanation").inputs, x[:2])
+
+
+def test_a_sum_that_is_missed_by_much_is_noted(numbers: Callable[[int], Schema]) -> None:
+    steep = nn.Linear(3, 2)
+    with torch.no_grad():
+        steep.weight.copy_(torch.tensor([[0.0, 0, 0], [9000.0, -8000.0, 100.0]]))
+    classifier = Classifier.wrap(steep, schema=numbers(3), classes=("no", "yes"))
+    x = torch.rand(4, 3, generator=torch.Generator().manual_seed(0))
+    missed = attribute(classifier, x, "integrated_gradients", output="probability", steps=4)
+    assert any("miss their sum by more than 5%" in note for note in missed.notes)
+    assert not attribute(classifier, x, "exact_shapley", output="probability").notes
+
+
+def test_exact_contributions_that_miss_their_sum_are_refused(numbers: Callable[[int], Schema]) -> None:
+    """A function that is the same when it is tried, and changes with its calls afterwards."""
+    calls = 0
+
+    def drifting(x: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return (x[:, 0] * min(1.0, 1 / max(1, calls - 3))).clamp(0.01, 0.99)
+
+    classifier = Classifier.wrap(drifting, schema=numbers(3), classes=("no", "yes"))
+    with pytest.raises(ModelError, match=r"contributions miss their sum.*the same every time"):
+        attribute(classifier, torch.rand(4, 3), "exact_shapley")

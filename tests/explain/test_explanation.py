@@ -36,6 +36,22 @@ def test_saving_loses_nothing(explanation: Explanation, tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["rows.safetensors"]
 
 
+def test_options_come_back_as_they_were(classifier: Classifier, x: Tensor, tmp_path: Path) -> None:
+    names = classifier.schema.names
+    explanation = attribute(classifier, x, "owen_values", groups=(names[:2], names[2:]))
+    explanation.save(tmp_path / "explanation")
+    assert Explanation.load(tmp_path / "explanation").options == explanation.options
+
+
+def test_a_number_that_was_changed_in_the_file_is_noticed(explanation: Explanation, tmp_path: Path) -> None:
+    explanation.save(tmp_path / "explanation")
+    content = bytearray((tmp_path / "explanation").read_bytes())
+    content[-3] ^= 1
+    (tmp_path / "explanation").write_bytes(content)
+    with pytest.raises(IntegrityError, match="other numbers than were saved"):
+        Explanation.load(tmp_path / "explanation")
+
+
 def test_a_file_that_is_no_explanation_is_refused(explanation: Explanation, tmp_path: Path) -> None:
     path = tmp_path / "rows.safetensors"
     with pytest.raises(IntegrityError, match="is missing"):

@@ -205,7 +205,7 @@ def test_the_order_of_classes_is_sorted_or_stated_unless_the_event_comes_alone(s
         from_rest(server.url, schema=SCHEMA, classes=("yes", "no"))
     stated = from_rest(server.url, schema=SCHEMA, classes=("yes", "no"), output_classes=("no", "yes"))
     assert stated.probabilities(rows(30))[0].tolist() == pytest.approx([0.3, 0.7])
-    server.stored.append((200, {}, {"probabilities": [0.5]}))  # at load, of one row
+    server.stored.append((200, {}, {"probabilities": [0.5, 0.5]}))  # at load, of two rows
     server.stored.append((200, {}, {"probabilities": [0.25]}))
     alone = from_rest(server.url, schema=SCHEMA, classes=("yes", "no"))
     assert alone.probabilities(rows(30))[0].tolist() == pytest.approx([0.75, 0.25])

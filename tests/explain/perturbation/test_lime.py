@@ -139,7 +139,8 @@ def test_a_kernel_that_leaves_too_few_coalitions_is_refused(classifier: Classifi
     [
         ({"samples": 3}, "samples must be at least 4"),
         ({"kernel_width": 0.0}, "kernel_width must be greater than 0"),
-        ({"kernel_width": float("nan")}, "kernel_width must be greater than 0"),
+        ({"kernel_width": float("nan")}, "kernel_width of lime must be finite"),
+        ({"kernel_width": float("inf")}, "kernel_width of lime must be finite"),
         ({"ridge": -1.0}, "ridge must be at least 0"),
     ],
 )

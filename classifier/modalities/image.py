@@ -140,8 +140,11 @@ class Image(Modality):
 
     @property
     def players(self) -> tuple[str, ...]:
-        rows, columns = self.grid
-        return tuple(f"row {row + 1}, column {column + 1}" for row in range(rows) for column in range(columns))
+        rows, columns = (
+            [_stretch(noun, start + 1, min(start + self.patch, extent)) for start in range(0, extent, self.patch)]
+            for noun, extent in zip(("row", "column"), self.schema.size, strict=True)
+        )
+        return tuple(f"{row}, {column}" for row in rows for column in columns)
 
     @cached_property
     def membership(self) -> Tensor:
@@ -241,3 +244,7 @@ def _sums(values: Tensor, membership: Tensor, players: int) -> Tensor:
     """Sum pixels ``(N, H, W)`` to patches ``(N, P)``."""
     flat = values.flatten(1)
     return torch.zeros(len(flat), players).scatter_add_(1, membership.flatten().expand_as(flat), flat)
+
+
+def _stretch(noun: str, first: int, last: int) -> str:
+    return f"{noun} {first}" if first == last else f"{noun}s {first} to {last}"

@@ -102,7 +102,7 @@ def test_an_audit_of_images_runs_from_an_archive_to_a_report(assay: Assay, tmp_p
     drawn = ElementTree.parse(folder / "figures" / "explanation.attribution.image.en.svg")
     text = "".join(drawn.getroot().itertext())
     assert "what each patch adds" in text
-    assert "row 1, column 1" in (folder / "report.en.html").read_text(encoding="utf-8")
+    assert "rows 1 to 2, columns 1 to 2" in (folder / "report.en.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("digits")
@@ -110,5 +110,5 @@ def test_the_decision_on_one_image_is_explained_by_its_patches(assay: Assay, tmp
     code, said, errors = assay("explain", "audit.toml", "--rows", "3", "--method", "integrated_gradients", "--output", "why", "--quiet")
     assert code == 0, errors
     assert "Row 3 (" in said
-    assert said.count("row 1, column") == 4
+    assert said.count("rows 1 to 2, columns") == 4
     assert (tmp_path / "why" / "row-3.png").read_bytes().startswith(b"\x89PNG")

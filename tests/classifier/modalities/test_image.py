@@ -75,8 +75,12 @@ def test_the_players_are_square_patches_and_never_more_than_49(height: int, widt
     assert len(modality.players) == len(set(modality.players)) == rows * columns <= MOST_PLAYERS
     membership = modality.membership[0]
     assert membership.unique().tolist() == list(range(rows * columns))
-    place = (height - 1, 0)
-    assert modality.players[int(membership[place])] == f"row {rows}, column 1"
+    # A patch is called by the pixels that it covers, counted from 1.
+    down, across = (membership == membership[height - 1, 0]).nonzero(as_tuple=True)
+    first, last = int(down.min()) + 1, int(across.max()) + 1
+    lying = f"row {height}" if first == height else f"rows {first} to {height}"
+    beside = "column 1" if last == 1 else f"columns 1 to {last}"
+    assert modality.players[int(membership[height - 1, 0])] == f"{lying}, {beside}"
     # Full patches are square, and the next smaller side would leave too many.
     assert (membership[: modality.patch, : modality.patch] == 0).all()
     assert modality.patch == 1 or -(-height // (modality.patch - 1)) * -(-width // (modality.patch - 1)) > MOST_PLAYERS
@@ -141,7 +145,7 @@ def test_words_are_the_mean_of_each_patch_in_natural_units() -> None:
     modality = Image(SCHEMAS["17 levels"])
     (words,) = modality.words(modality.encode(pd.DataFrame({"image": [gray]})))
     assert tuple(words) == modality.players
-    assert words["row 1, column 2"] == "7"
+    assert words["rows 1 to 2, columns 3 to 4"] == "7"
     assert set(words.values()) == {"0", "7"}
     colour = Image(Schema("image", channels("red", "green", "blue"), size=(2, 2)))
     x = colour.encode(pd.DataFrame({"image": [np.full((2, 2, 3), [255, 0, 10])]}))

@@ -10,6 +10,7 @@ import torch
 from cases import cases
 
 from classifier.classifier import Classifier
+from classifier.modality import modality_of
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, NotApplicableError
 from explain.behaviour.h_statistic import ALL_OTHERS, interaction_strength
@@ -89,7 +90,7 @@ def test_every_class_and_every_aligned_modality(case: Make) -> None:
     assert found.plot().get_xlabel().count("logit of a") == 1
     images = cases("image", 2)
     box = Classifier.wrap(lambda x: torch.sigmoid(x.flatten(1).mean(1)), schema=images.schema, classes=images.classes)
-    assert len(interaction_strength(box, images, ["row 1, column 1", "row 2, column 2"]).parts) == 3
+    assert len(interaction_strength(box, images, modality_of(images.schema).players[:2]).parts) == 3
 
 
 def test_pieces_change_nothing(mixed: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,13 +35,13 @@ MATRIX = [(method, kind, classes) for method in METHODS for kind in ("network", 
 class Network(nn.Module):
     """A random network that ignores one column and treats the first two alike."""
 
-    def __init__(self, classes: int, seed: int, *, linear: bool = False) -> None:
+    def __init__(self, classes: int, seed: int, *, linear: bool = False, bend: type[nn.Module] = nn.Tanh) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         self.first = nn.Parameter(torch.randn(WIDTH, 16, generator=generator))
         self.second = nn.Parameter(torch.randn(16, classes, generator=generator))
         # A layer, so that methods with rules for layers are held to the laws too.
-        self.bend = nn.Identity() if linear else nn.Tanh()
+        self.bend = nn.Identity() if linear else bend()
         with torch.no_grad():
             self.first[IGNORED] = 0
             self.first[1] = self.first[0]
@@ -98,7 +98,9 @@ class TotalOfCurves(AdditiveNetwork):
 
 def network(method: str, classes: int, seed: int, *, linear: bool = False) -> Network | Curves:
     """A network that the method holds for."""
-    return (Curves if "terms" in METHODS[method].needs else Network)(classes, seed, linear=linear)
+    if "terms" in METHODS[method].needs:
+        return Curves(classes, seed, linear=linear)
+    return Network(classes, seed, linear=linear, bend=nn.ReLU if method == "exact_integrated_gradients" else nn.Tanh)
 
 
 def wrapped(module: nn.Module, kind: str, classes: int) -> Classifier:

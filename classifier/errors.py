@@ -12,6 +12,7 @@ AssayError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -74,7 +75,7 @@ class UnsealError(IntegrityError):
 
 def did_you_mean(name: object, candidates: Iterable[str]) -> str:
     """Name the nearest candidate, or list them all where none is near."""
-    known = sorted(set(candidates))
+    known = sorted(set(candidates), key=lambda name: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)])
     near = get_close_matches(str(name), known, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"

@@ -42,7 +42,14 @@ def require_function(classifier: Classifier) -> None:
             remedy=f"name as many classes as it has outputs (now: {', '.join(classifier.classes)})",
         )
     if not logits.isfinite().all():
-        raise ModelError("the model answers with values that are not finite", remedy="check its weights and its preprocessing")
+        lost = (
+            []
+            if classifier.module is None
+            else [name for name, tensor in classifier.module.named_parameters() if not tensor.isfinite().all()]
+        )
+        since = f", since weights are not: {', '.join(lost[:5])}" if lost else ""
+        remedy = "train again with a lower learning rate and clipped gradients" if lost else "check its preprocessing"
+        raise ModelError(f"the model answers with values that are not finite{since}", remedy=remedy)
     if not torch.equal(asked, probe):
         raise ModelError("the model writes over its inputs", remedy="let it work on a copy, as x = x - 1 does and x -= 1 does not")
     size = 1 + logits.abs().max()

@@ -32,8 +32,8 @@ def save_result(path: str | Path, result: Any, record: type[Any]) -> None:
         name: value.clone(memory_format=torch.contiguous_format) for name, value in vars(result).items() if isinstance(value, Tensor)
     }
     told = {field.name: getattr(result, field.name) for field in fields(record) if field.name != "version"}
-    header = {"assay": canonical_json(as_record(record(**told))).decode(), "sha256": digest(fingerprints(tensors))}
-    write_atomically(Path(path), save(tensors, header))
+    said = canonical_json(as_record(record(**told))).decode()
+    write_atomically(Path(path), save(tensors, {"assay": said, "sha256": digest([said, fingerprints(tensors)])}))
 
 
 def load_result(path: str | Path, kind: type[Result], record: type[Any], *, noun: str, optional: Collection[str] = ()) -> Result:
@@ -45,6 +45,20 @@ def load_result(path: str | Path, kind: type[Result], record: type[Any], *, noun
         record: The dataclass of all that is no tensor.
         noun: What it is called in an error, ``"explanation"``.
         optional: Tensors that may be absent.
+
+    Raises:
+        IntegrityError: If the file is missing, damaged, or holds something else.
+    """
+    told, tensors = read_tensors(path, record, noun=noun)
+    absent = {field.name for field in fields(kind)} - told.keys() - tensors.keys() - set(optional)  # type: ignore[arg-type]  # a dataclass
+    if absent:
+        raise IntegrityError(f"{path} lacks {', '.join(sorted(absent))}", remedy=f"save the {noun} again")
+    values: dict[str, Any] = {**dict.fromkeys(optional), **told, **tensors}
+    return kind(**values)
+
+
+def read_tensors(path: str | Path, record: type[Any], *, noun: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a file that `save_result` wrote tells, by the names of the record's fields but its version, and its tensors by their names.
 
     Raises:
         IntegrityError: If the file is missing, damaged, or holds something else.
@@ -61,14 +75,11 @@ def load_result(path: str | Path, kind: type[Result], record: type[Any], *, noun
     except SafetensorError as error:
         raise IntegrityError(f"{path} is no safetensors file: {error}", remedy=remedy) from error
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
-    told = vars(parse_record(record, header.get("assay", "").encode(), str(path)))
-    if header.get("sha256") != digest(fingerprints(tensors)):
+    said = header.get("assay", "")
+    told = vars(parse_record(record, said.encode(), str(path)))
+    if header.get("sha256") != digest([said, fingerprints(tensors)]):
         raise IntegrityError(f"{path} holds other numbers than were saved", remedy=f"take the {noun} from its origin again")
-    absent = {field.name for field in fields(kind)} - told.keys() - tensors.keys() - set(optional)  # type: ignore[arg-type]  # a dataclass
-    if absent:
-        raise IntegrityError(f"{path} lacks {', '.join(sorted(absent))}", remedy=remedy)
-    values: dict[str, Any] = {**dict.fromkeys(optional), **told, **tensors}
-    return kind(**{name: value for name, value in values.items() if name != "version"})
+    return {name: value for name, value in told.items() if name != "version"}, tensors
 
 
 def fingerprints(tensors: Mapping[str, Tensor]) -> dict[str, list[Any]]:

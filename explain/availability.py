@@ -49,6 +49,9 @@ def available(
 ) -> Availabilities:
     """Ask every method, with its default options, whether it holds for a classifier.
 
+    No row is explained for that, and a method may still refuse those that it is given: exact integrated gradients where a
+    network's code cannot be traced and bends where no layer does, deep_lift and lrp where a row misses its sum.
+
     Args:
         classifier: What is to be explained.
         rows: How many inputs are.
@@ -82,7 +85,10 @@ def require_applicable(name: str, method: Method, output: Output, *, rows: int, 
     obstacle = _obstacle(method, output, rows=rows, background=background, players=players)
     if obstacle:
         others = [other for other in METHODS if not _obstacle(METHODS[other](), output, rows=rows, background=background, players=players)]
-        raise NotApplicableError(f"{name} does not apply: {obstacle}", remedy=f"these do: {', '.join(others)}")
+        # It applies with other options than it was given, and a list that names it among the rest would puzzle.
+        again = f"{name} does with its default options; " if name in others else ""
+        rest = ", ".join(other for other in others if other != name)
+        raise NotApplicableError(f"{name} does not apply: {obstacle}", remedy=f"{again}these do{' as well' if again else ''}: {rest}")
 
 
 def _obstacle(method: Method, output: Output, *, rows: int, background: int, players: int | None) -> str:

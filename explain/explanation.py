@@ -103,13 +103,29 @@ class Explanation:
 
     @property
     def label(self) -> str:
-        """What an axis of attributions shows: ``"contribution to the log-odds of bad"``."""
+        """What an axis of attributions shows: ``"contribution to the log-odds of bad"``; without a class where none was asked about."""
+        if METHODS[self.method].class_blind:
+            return "weight (no unit), the same for every class"
         words = {"contribution": "contribution to", "effect": "effect on", "slope": "slope of", "weight": "weight (no unit) for"}
         return f"{words[self.quantity]} the {self.output_name}" + (" per encoded unit" if self.quantity == "slope" else "")
 
     def by_feature(self) -> Tensor:
         """Attributions summed to players; for a table, to its original features ``(N, P)``."""
         return self.modality.gather(self.attributions)
+
+    @property
+    def shown(self) -> Tensor:
+        """Which players tables and pictures show ``(N, P)``, bool: those that an input has, and those that got credit nevertheless.
+
+        What comes after the end of a text is no part of it.
+        """
+        return self.modality.present(self.inputs) | (self.by_feature().abs() > _NOTHING)
+
+    @property
+    def is_by_player(self) -> bool:
+        """Whether the method gave credit to players as wholes, so that a player's elements differ in nothing."""
+        even = self.modality.spread(self.by_feature(), self.inputs)
+        return bool(torch.allclose(even, self.attributions, rtol=1e-6, atol=1e-9 * float(self.attributions.abs().max())))
 
     def importance(self) -> Tensor:
         """Mean size of each feature's attribution over the rows ``(P,)``."""
@@ -131,9 +147,7 @@ class Explanation:
                 "standard_error": errors.reshape(-1),
             }
         )
-        # What comes after the end of a text is no part of it.
-        told = self.modality.present(self.inputs) | (self.by_feature().abs() > _NOTHING)
-        return frame[told.flatten().numpy()].reset_index(drop=True)
+        return frame[self.shown.flatten().numpy()].reset_index(drop=True)
 
     def top(self, k: int = 5) -> pd.DataFrame:
         """The `k` features of each row with the largest attributions, largest first, as in :meth:`to_frame`."""

@@ -101,6 +101,8 @@ class Method(ABC):
     takes_background: ClassVar[bool] = False
     #: What its numbers are.
     quantity: ClassVar[Quantity] = "contribution"
+    #: Whether its numbers are the same whichever class is asked about.
+    class_blind: ClassVar[bool] = False
     #: The laws that it keeps, up to its standard error; a contribution is held to its sum as well.
     laws: ClassVar[frozenset[Law]] = frozenset(get_args(Law))
 

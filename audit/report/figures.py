@@ -18,6 +18,7 @@ from audit.evidence import Figure, Series
 from audit.report.catalogue import read_catalogue
 from audit.report.wording import Wording, style_of
 from classifier.records import write_atomically
+from explain.figures._picture import picture
 from explain.figures._style import INK, LOWERS, MARKERS, PALETTE, axes_or_new, name_rows, tidy_axes
 from explain.figures.heatmap import draw_heatmap
 from explain.figures.waterfall import draw_waterfall
@@ -78,6 +79,7 @@ def write_figures(audit: Audit, folder: Path, *, language: str = "en") -> None:
             write_atomically(folder / f"{evidence.check}.{name}.{language}.svg", draw_svg(evidence.check, figure, wording).encode())
 
 
+@picture
 def _lines(check: str, figure: Figure, wording: Wording) -> Axes:
     ax = axes_or_new(None, width=_WIDTH, height=3.9)
     if figure.log:
@@ -131,6 +133,7 @@ def _name_ends(ax: Axes, names: list[str], lines: tuple[Series, ...]) -> None:
         )  # fmt: skip
 
 
+@picture
 def _intervals(check: str, figure: Figure, wording: Wording) -> Axes:
     (series,) = figure.series
     style = style_of(f"{check.partition('.')[0]}.{series.name}")

@@ -19,9 +19,13 @@ from explain.internals.attention_tap import Attended, attend
 from explain.internals.attention_view import AttentionView
 from explain.method import Law, Method, Quantity, Scores, Task
 
-CLASS_BLIND = "attention is the same whichever class is asked about: it tells what was looked at, not what spoke for the class"
+_CLASS_BLIND = "attention is the same whichever class is asked about: it tells what was looked at, not what spoke for the class"
 _LOOKED_AT = "attention is no measure of what decided (Jain and Wallace, 2019, arXiv:1902.10186)"
-_RESIDUE = "the begin and the end of a text and the token that asks get nothing; the weights of the rest are scaled to sum to 1"
+# The steps of a series and the nodes of a graph are all that attends there.
+_RESIDUE = {
+    "text": "the begin and the end of a text get nothing; the weights of the rest are scaled to sum to 1",
+    "tabular": "the token that asks gets nothing; the weights of the rest are scaled to sum to 1",
+}
 _GRAMS = "what the n-grams of the text say by themselves passes by the attention, and is not in the weights"
 
 
@@ -33,7 +37,8 @@ class AttentionMethod(Method):
     quantity: ClassVar[Quantity] = "weight"
     laws: ClassVar[frozenset[Law]] = frozenset()
     #: What is said of its results.
-    told: ClassVar[tuple[str, ...]] = (CLASS_BLIND,)
+    class_blind: ClassVar[bool] = True
+    told: ClassVar[tuple[str, ...]] = (_CLASS_BLIND,)
 
     @abstractmethod
     def weigh(self, view: AttentionView, found: Attended, task: Task) -> Tensor:
@@ -46,7 +51,7 @@ class AttentionMethod(Method):
         """
 
     def __call__(self, task: Task, seed: Seed) -> Scores:
-        classifier, start, laid, empty = task.classifier, 0, [], 0
+        classifier, start, laid, empty, dropped = task.classifier, 0, [], 0, False
         for x in split_rows(classifier, task.x):
             some = Task(task.output, x, task.target[start : start + len(x)], task.baseline)
             with torch.enable_grad():
@@ -58,11 +63,13 @@ class AttentionMethod(Method):
                     remedy="attention decides nothing here; kernel_shap and permutation_shap ask for outputs alone",
                 )
             arrived = torch.where(view.parts >= 0, self.weigh(view, found, some).detach(), 0)
+            dropped = dropped or bool((view.there & (view.parts < 0)).any())
             total = arrived.sum(1, keepdim=True)
             empty += int((total == 0).sum())
             laid.append(_laid(some, view, torch.where(total > 0, arrived / total, 0)))
             start += len(x)
-        notes = (*self.told, _LOOKED_AT, _RESIDUE)
+        notes = (*self.told, _LOOKED_AT)
+        notes += (_RESIDUE[classifier.schema.modality],) if dropped else ()
         notes += (_GRAMS,) if isinstance(classifier.module, TextTransformer) else ()
         notes += (f"nothing arrives at any part of {empty} of the {len(task.x)} inputs",) if empty else ()
         return Scores(torch.cat(laid), exact=True, notes=notes)

@@ -28,6 +28,7 @@ class AttentionGradient(AttentionMethod):
     is that one step weighs more and the others less.
     """
 
+    class_blind: ClassVar[bool] = False
     told: ClassVar[tuple[str, ...]] = ("only attention whose gradient speaks for the class counts; what speaks against it is left out",)
 
     def weigh(self, view: AttentionView, found: Attended, task: Task) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset
-from classifier.errors import ConfigurationError, NotApplicableError
+from classifier.errors import ConfigurationError, DataError, NotApplicableError
 from classifier.seeds import Seed
 
 # From this rank correlation on, features that are changed alone make rows unlike any in the data.
@@ -31,17 +31,28 @@ def draw_cases(classifier: Classifier, dataset: Dataset, rows: int, seed: Seed) 
     """At most so many rows of a dataset, in its order.
 
     Raises:
+        ConfigurationError: See `draw_places`.
+        DataError: If they are not finite.
+    """
+    places = draw_places(classifier, dataset, rows, seed)
+    cases = dataset if len(places) == len(dataset) else dataset[places]
+    require_finite(cases)
+    return cases
+
+
+def draw_places(classifier: Classifier, dataset: Dataset, rows: int, seed: Seed) -> NDArray[np.int64]:
+    """Where in a dataset at most so many of its rows stand, in its order ``(n,)``.
+
+    Raises:
         ConfigurationError: If the data are encoded otherwise than the classifier takes them, or there are too few rows.
     """
-    require_same_inputs(classifier, dataset)
+    _require_same_inputs(classifier, dataset)
     if rows < 2:
         raise ConfigurationError(f"rows must be at least 2, got {rows}")
-    if len(dataset) <= rows:
-        return dataset
-    return dataset[np.sort(seed.child("cases").numpy().permutation(len(dataset))[:rows])]
+    return np.sort(seed.child("cases").numpy().permutation(len(dataset))[:rows]) if rows < len(dataset) else np.arange(len(dataset))
 
 
-def require_same_inputs(classifier: Classifier, dataset: Dataset) -> None:
+def _require_same_inputs(classifier: Classifier, dataset: Dataset) -> None:
     """Refuse data that the classifier would misread, and fewer than two rows."""
     if dataset.schema != classifier.schema:
         raise ConfigurationError(
@@ -50,6 +61,21 @@ def require_same_inputs(classifier: Classifier, dataset: Dataset) -> None:
         )
     if len(dataset) < 2:
         raise ConfigurationError(f"a behaviour over the data needs at least 2 rows, got {len(dataset)}")
+
+
+def require_finite(dataset: Dataset) -> None:
+    """Refuse missing values, which a dataset that was put together by hand may hold.
+
+    Raises:
+        DataError: With the first row that has one.
+    """
+    wrong = ~dataset.inputs.isfinite().flatten(1).all(1)
+    if wrong.any():
+        first = dataset.ids[int(wrong.int().argmax())]
+        raise DataError(
+            f"the data must be finite, and {int(wrong.sum())} of {len(dataset)} rows are not, first row {first}",
+            remedy="fill or drop missing values first",
+        )
 
 
 def require_table(classifier: Classifier, what: str, remedy: str) -> None:

@@ -22,6 +22,7 @@ from explain.behaviour.answers import Answers
 from explain.behaviour.cases import associations, draw_cases, require_table, resample_weights
 from explain.behaviour.partial_dependence import PartialDependence, conditional_curves
 from explain.behaviour.side import Side, side_of
+from explain.saved import Saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ _FEW = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Dependence:
+class Dependence(Saved):
     """How the output follows a feature, or two.
 
     Args:
@@ -87,10 +88,12 @@ class Dependence:
         return f"change of the {self.unit}" if self.centred else self.unit
 
     def to_frame(self) -> pd.DataFrame:
-        """One line for each point and class: the features' values, class, value, low, high."""
+        """One line for each point and class: the features' values, (class), (value), (low), (high)."""
         points = list(product(*self.grids, self.classes))
         frame = pd.DataFrame(points, columns=[*(feature.name for feature in self.features), "(class)"])
-        return frame.assign(value=self.values.reshape(-1), low=self.low.reshape(-1), high=self.high.reshape(-1))
+        # In brackets, since a feature may be called "value".
+        measured = {"(value)": self.values, "(low)": self.low, "(high)": self.high}
+        return pd.concat([frame, pd.DataFrame({name: numbers.reshape(-1) for name, numbers in measured.items()})], axis=1)
 
     def plot(self, ax: Axes | None = None, *, target: str | None = None) -> Axes:
         """Draw lines over a number, bars over categories, or a field of colour over a pair.
@@ -150,6 +153,7 @@ def dependence(
 
     Raises:
         ConfigurationError: If an option, a feature or a class does not exist, or the data are not the classifier's.
+        DataError: If the rows are not finite.
         NotApplicableError: If the inputs are no table, a feature has one value in all rows, or the kind does not hold for it.
     """
     names = (feature,) if isinstance(feature, str) else tuple(feature)

@@ -20,7 +20,8 @@ from classifier.modality import modality_of
 from classifier.progress import progress_bar
 from classifier.seeds import Seed
 from explain.behaviour.answers import Answers, pieces
-from explain.behaviour.cases import draw_cases, resample_weights
+from explain.behaviour.cases import associations, draw_cases, resample_weights
+from explain.saved import Saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,13 +36,14 @@ _SMALL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class InteractionStrength:
+class InteractionStrength(Saved):
     """How much each pair of features does only together, and each feature with all others.
 
     Args:
         parts: The pairs by their names, and then each feature with `ALL_OTHERS` ``(E,)``.
         size: What they do only together, as a root of mean squares in `unit` ``(E, T)``.
-        share: H, that as a share of what they do jointly: 0 is nothing, and 1 is all ``(E, T)``.
+        share: H, that by what they do jointly ``(E, T)``: 0 is nothing, and of independent features 1 is all. It is above 1 where
+            each alone seems to do more than both jointly, as of correlated features that cancel out in the rows that there are.
         size_interval: Low and high ends of the sizes ``(2, E, T)``.
         share_interval: Low and high ends of the shares ``(2, E, T)``.
         small: Whether they do so little jointly that the share is one of noise ``(E, T)``.
@@ -115,6 +117,7 @@ def interaction_strength(
 
     It takes rows^2 x (pairs + 2 x features) evaluations. The intervals are of a bootstrap over rows, which serve as places and as
     background alike: they cover which rows there happen to be. H cannot be below 0, so chance makes it too large rather than too small.
+    Where features are correlated, partial dependence asks about rows unlike any in the data, and H may be above 1; notes say so.
 
     Args:
         classifier: What is looked at.
@@ -130,6 +133,7 @@ def interaction_strength(
 
     Raises:
         ConfigurationError: If a feature, a class or an output does not exist, or there are too many features to take all.
+        DataError: If the rows are not finite.
         NotApplicableError: If a player means another thing in each input, as the third word of a text does.
     """
     names, members = _chosen(classifier, features)
@@ -165,15 +169,30 @@ def interaction_strength(
     ends, spread = [(1 - confidence) / 2, (1 + confidence) / 2], np.sqrt(_mean_square(whole, weights)[0])
     small = np.sqrt(base[0]) < _SMALL * spread
     notes = [f"{count} of {len(dataset)} rows, drawn by the seed"] if count < len(dataset) else []
-    if small.any():
-        notes.append(
-            f"{int(small.sum())} of {small.size} shares are of a joint effect under {_SMALL:.0%} of the output's spread; read their sizes"
-        )
+    notes += _warnings(cases, names, share[0], small)
     return InteractionStrength(
         parts=tuple(parts), size=size[0], share=share[0], size_interval=np.quantile(size[1:], ends, axis=0),
         share_interval=np.quantile(share[1:], ends, axis=0), small=small, spread=spread, classes=answers.classes, unit=answers.unit,
         rows=count, confidence=confidence, seed=seed, notes=tuple(notes), classifier_digest=classifier.digest,
     )  # fmt: skip
+
+
+def _warnings(cases: Dataset, names: tuple[str, ...], share: Array, small: NDArray[np.bool_]) -> list[str]:
+    """What makes shares say little."""
+    notes = []
+    strong = [pair for pair in associations(cases) if {pair.first, pair.second} & set(names)] if cases.schema.modality == "tabular" else []
+    if strong:
+        pairs = ", ".join(map(str, strong[:3]))
+        notes.append(f"strongly correlated: {pairs}; the classifier is asked about rows unlike any in the data, and shares are unreliable")
+    if (share > 1).any():
+        notes.append(
+            f"{int((share > 1).sum())} of {share.size} shares are above 1: each alone does more than both jointly; read their sizes"
+        )
+    if small.any():
+        notes.append(
+            f"{int(small.sum())} of {small.size} shares are of a joint effect under {_SMALL:.0%} of the output's spread; read their sizes"
+        )
+    return notes
 
 
 def _centred(values: Array, weights: Array) -> Array:

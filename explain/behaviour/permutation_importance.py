@@ -25,6 +25,7 @@ from classifier.seeds import Seed
 from explain.behaviour.answers import pieces
 from explain.behaviour.cases import associations, draw_cases, resample_weights
 from explain.behaviour.scores import Measure, PairLosses, per_row, score_metric
+from explain.saved import Saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ _PAIRS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Importance:
+class Importance(Saved):
     """What the classifier's decisions lose without each feature.
 
     Args:
@@ -106,8 +107,8 @@ def importance(
     """Measure how much worse the classifier decides where a feature is that of another row.
 
     Each row takes the feature from `repeats` other rows, the same ones for every feature. The intervals are of a bootstrap over
-    rows, each counted both as the case and as the lender: they cover which rows were tested and which lent, and not the
-    training of the classifier.
+    rows, each counted both as the case and as the lender, with one more row that loses or gains as much as a row may: they cover
+    which rows were tested and which lent, and not the training of the classifier.
 
     Args:
         classifier: What is looked at.
@@ -121,6 +122,7 @@ def importance(
 
     Raises:
         ConfigurationError: If an option or a feature does not exist, or the data are not the classifier's.
+        DataError: If the rows are not finite.
         NotApplicableError: If a player means another thing in each input, as the third word of a text does.
     """
     _require(classifier, dataset, metric, repeats)
@@ -154,15 +156,21 @@ def importance(
 
 
 def _with_intervals(losses: PairLosses, count: int, seed: Seed) -> list[Metric]:
-    """Each part's loss, with the percentile interval of a bootstrap over rows."""
+    """Each part's loss, with the percentile interval of a bootstrap over the rows and one that is not among them.
+
+    Rows that matter are missed where they are few. The one more row stands for them, as far down for the low end and as far up for the
+    high one as `PairLosses.reach` has it; where no row moves, the ends are near those of Clopper and Pearson for none of n.
+    """
     name = "explanation.permutation_importance"
     values = losses(np.ones((1, count)))[0]
-    weights, size = resample_weights(count, _RESAMPLES, seed), max(1, _ELEMENTS // count)
+    drawn, size = resample_weights(count + 1, _RESAMPLES, seed), max(1, _ELEMENTS // count)
+    weights, unseen = drawn[:, 1:], drawn[:, :1] / (count + 1)
     replicates = np.concatenate([losses(weights[start : start + size]) for start in range(0, _RESAMPLES, size)])
-    replicates = replicates[np.isfinite(replicates).all(1)]
-    if not np.isfinite(values).all() or len(replicates) < _RESAMPLES / 2:
+    whole = np.isfinite(replicates).all(1)
+    if not np.isfinite(values).all() or whole.sum() < _RESAMPLES / 2:
         return [Metric.missing(name, "there are too few rows of one of the classes", n=count) for _ in values]
-    ends = np.quantile(replicates, [0.025, 0.975], axis=0)
+    seen, moved = ((1 - unseen) * replicates)[whole], (unseen * losses.reach())[whole]
+    ends = np.quantile(seen - moved, 0.025, axis=0), np.quantile(seen + moved, 0.975, axis=0)
     return [
         Metric(name, float(value), float(low), float(high), count, interval="bootstrap")
         for value, low, high in zip(values, *ends, strict=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -16,9 +15,10 @@ from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.modality import modality_of
 from classifier.schema import Schema
 from classifier.seeds import Seed
-from explain.behaviour.cases import draw_cases
+from explain.behaviour.cases import draw_places, require_finite
 from explain.behaviour.mmd_critic import Kernel, choose, discrepancy, discrepancy_by_chance
 from explain.concepts.layer_values import flat_activations
+from explain.saved import Saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,8 +44,8 @@ class Example:
 
 
 @dataclass(frozen=True, eq=False)
-class Prototypes:
-    """Rows that stand for all that get the same decision, and rows that these stand for badly.
+class Prototypes(Saved):
+    """Rows that stand for all that get the same decision, and rows that these stand for badly. It holds those rows.
 
     Args:
         examples: The rows, by decision, prototypes first, in the order of their choice.
@@ -129,13 +129,15 @@ def prototypes(
 
     Raises:
         ConfigurationError: If an option is out of range, there is no such layer, or the data are not the classifier's.
+        DataError: If the rows are not finite.
         NotApplicableError: If inputs that have no distance are to be compared without a layer.
     """
     if count < 1 or criticisms < 0:
         raise ConfigurationError(f"count must be at least 1 and criticisms at least 0, got {count} and {criticisms}")
     stream = Seed(seed, ("prototypes",))
-    cases = draw_cases(classifier, dataset, rows, stream)
-    origin = pd.Series(np.arange(len(dataset)), index=dataset.ids)[cases.ids].to_numpy()
+    origin = draw_places(classifier, dataset, rows, stream)
+    cases = dataset[origin]
+    require_finite(cases)
     points = flat_activations(classifier, cases.inputs, layer) if layer else _points(classifier, cases.inputs.to(classifier.device))
     points = points.double()
     given = classifier.probabilities(cases.inputs).cpu()

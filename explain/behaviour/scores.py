@@ -15,6 +15,8 @@ from classifier.statistics import mean, proportion, roc_auc_metric
 
 Array = NDArray[np.float64]
 Measure = Literal["accuracy", "log_loss", "auc"]
+# A log-loss that moved by less moved by rounding.
+_ROUNDING = 1e-6
 
 
 class PairLosses:
@@ -47,6 +49,19 @@ class PairLosses:
                 size += both.sum(1, keepdims=True)
         worse = -1 if self.measure == "log_loss" else 1
         return worse * np.divide(lost, size, out=np.full_like(lost, np.nan), where=size > 0)
+
+    def reach(self) -> Array:
+        """How far one row more might move the loss without each part, up or down ``(G,)``.
+
+        Accuracy and area cannot change by more than 1. Log-loss has no such end: it is as far as the row that moved farthest, and the
+        lender that moved others farthest, did together, and for a part that moved nothing as far as for any.
+        """
+        if self.measure != "log_loss":
+            return np.ones(len(self.lent))
+        moved = self.lent - self.own
+        as_lender = np.take_along_axis(moved, np.argsort(self.lender, 1)[None], 2)
+        farthest = sum(np.abs(each.mean(1)).max(1) for each in (moved, as_lender))
+        return np.where(farthest > _ROUNDING, farthest, farthest.max())
 
 
 def weighted_auc(scores: Array, positive: NDArray[np.bool_], weights: Array) -> Array:

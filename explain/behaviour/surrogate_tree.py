@@ -21,6 +21,7 @@ from classifier.seeds import Seed
 from classifier.statistics import bootstrap, proportion
 from explain.behaviour.cases import draw_cases, require_table
 from explain.behaviour.questions import Node, end_places, joined, read_nodes
+from explain.saved import Saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ _NOISE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class SurrogateTree:
+class SurrogateTree(Saved):
     """A decision tree that imitates a classifier.
 
     Args:
@@ -155,6 +156,7 @@ def surrogate(
 
     Raises:
         ConfigurationError: If an option is out of range, the data are not the classifier's, or there are too few rows.
+        DataError: If the rows are not finite.
         NotApplicableError: If the inputs are no table.
     """
     from sklearn.tree import DecisionTreeRegressor

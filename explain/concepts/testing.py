@@ -60,7 +60,8 @@ def tcav(
         seed: Decides what is drawn.
 
     Raises:
-        ConfigurationError: If a layer or class does not exist, a class must be named, or there are too few examples or runs.
+        ConfigurationError: If a layer or class does not exist, a class must be named, there are too few examples or runs, or all random
+            ones are alike.
         NotApplicableError: If the classifier is a black box.
     """
     answers = _require(classifier, concepts, target, output, runs, alpha)
@@ -71,6 +72,9 @@ def tcav(
                 f"the concept {name!r} has {len(given)} examples and there are {len(pool)} random ones; required are at least {_FEWEST}, "
                 "and twice as many random ones", remedy="give more random examples, or fewer of the concept",
             )  # fmt: skip
+    different = len({example.tobytes() for example in pool.detach().cpu().numpy()})
+    if different == 1:
+        raise ConfigurationError(f"all {len(pool)} random examples are the same", remedy="give ones that differ")
     stream = Seed(seed, ("tcav", layer))
     shown = [flat_activations(classifier, examples, layer) for examples in concepts.values()]
     examples = Examples.of(torch.cat([flat_activations(classifier, pool, layer), *shown]))
@@ -107,7 +111,7 @@ def tcav(
         unit=answers.unit,
         inputs=len(inputs),
         seed=seed,
-        notes=tuple(_notes(concepts, sizes)),
+        notes=tuple(_notes(concepts, sizes, len(pool), different)),
         classifier_digest=classifier.digest,
     )
 
@@ -167,9 +171,12 @@ def _t_test(scores: Array, random: Array) -> float:
     return float(2 * t.sf(difference / np.sqrt(parts.sum()), freedom))
 
 
-def _notes(concepts: Mapping[str, Tensor], sizes: list[int]) -> list[str]:
+def _notes(concepts: Mapping[str, Tensor], sizes: list[int], pool: int, different: int) -> list[str]:
     few = [f"{name} ({size})" for name, size in zip(concepts, sizes, strict=True) if size < _FEW]
-    return [f"few examples, from which a direction is hard to tell: {', '.join(few)}"] if few else []
+    notes = [f"few examples, from which a direction is hard to tell: {', '.join(few)}"] if few else []
+    if different < 2 * max(sizes):
+        notes.append(f"only {different} of {pool} random examples are different, so p rests on few")
+    return notes
 
 
 def _require(

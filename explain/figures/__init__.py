@@ -1,4 +1,4 @@
-"""Figures: one file a picture. Each takes `ax`, returns it, and shows or saves nothing.
+"""Figures: one file a picture. Each takes `ax`, returns it, and shows or saves nothing; what draws is decorated with `picture`.
 
 A file of this folder registers the function that draws an explanation; ``Explanation.plot`` finds it by the
 file's name. The folders hold what draws something else, by what that is.

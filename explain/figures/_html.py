@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from explain.figures._style import INK, LOWERS, RAISES, shorten, signed
+from explain.figures._style import INK, LOWERS, RAISES, name_value, shorten, signed
 
 if TYPE_CHECKING:
     from explain.explanation import Explanation
@@ -30,23 +30,25 @@ def _table(explanation: Explanation) -> str:
         values = explanation.importance()
         words = {}
         heading = f"mean size of the {explanation.label}, over {len(explanation)} rows"
+    told = explanation.shown.any(0)
     largest = float(values.abs().max()) or 1.0
     lines = []
-    for index in torch.argsort(values.abs(), descending=True, stable=True)[:_ROWS].tolist():
+    order = torch.argsort(values.abs(), descending=True, stable=True)
+    for index in order[told[order]][:_ROWS].tolist():
         name, number = explanation.modality.players[index], float(values[index])
-        text = f"{name} = {words[name]}" if words else name
+        text = name_value(name, words[name]) if words else name
         bar = f"background:{RAISES if number > 0 else LOWERS};width:{100 * abs(number) / largest:.0f}%;height:0.8em"
         lines.append(
             f'<tr><td style="text-align:left">{escape(shorten(text))}</td><td style="text-align:right">{signed(number)}</td>'
             f'<td style="width:12em"><div style="{bar}"></div></td></tr>'
         )
-    hidden = len(values) - len(lines)
+    hidden = int(told.sum()) - len(lines)
     more = f"{hidden} smaller features not shown" if hidden else ""
     return f"<table><caption>{escape(heading)}</caption><tbody>{''.join(lines)}</tbody></table>{_origin(explanation, more)}"
 
 
 def _text(explanation: Explanation) -> str:
-    there = explanation.modality.present(explanation.inputs)[0].tolist()
+    there = explanation.shown[0].tolist()
     words = list(explanation.modality.words(explanation.inputs)[0].values())
     values = explanation.by_feature()[0].numpy()
     reach = float(np.abs(values).max()) or 1.0

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from explain.figures import FIGURES
-from explain.figures._style import INK, LOWERS, NEUTRAL, RAISES, axes_or_new, name_rows, tidy_axes
+from explain.figures._picture import picture
+from explain.figures._style import INK, LOWERS, NEUTRAL, RAISES, axes_or_new, name_rows, name_value, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from explain.explanation import Explanation
 
 
+@picture
 def draw_bar(
     names: Sequence[str],
     values: ArrayLike,
@@ -71,19 +73,20 @@ def draw_bar(
 @FIGURES.register
 def plot_importance(explanation: Explanation, ax: Axes | None = None) -> Axes:
     """Draw the mean size of each feature's attribution, or of one row the attributions themselves."""
-    modality, method = explanation.modality, explanation.method_name
+    players, method = explanation.modality.players, explanation.method_name
+    told = explanation.shown.any(0).nonzero()[:, 0].tolist()
     if len(explanation) > 1:
         return draw_bar(
-            modality.players,
-            explanation.importance().numpy(),
+            [players[i] for i in told],
+            explanation.importance()[told].numpy(),
             label=f"mean size of the {explanation.label}",
             title=f"Importance over {len(explanation)} rows ({method})",
             ax=ax,
         )
-    words = modality.words(explanation.inputs)[0]
+    words = explanation.modality.words(explanation.inputs)[0]
     return draw_bar(
-        [f"{name} = {words[name]}" for name in modality.players],
-        explanation.by_feature()[0].numpy(),
+        [name_value(players[i], words[players[i]]) for i in told],
+        explanation.by_feature()[0, told].numpy(),
         label=explanation.label,
         title=f"One row, explained by {method}",
         ax=ax,

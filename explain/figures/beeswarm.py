@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from explain.figures import FIGURES
+from explain.figures._picture import picture
 from explain.figures._style import FAINT, INK, LEVELS, NEUTRAL, axes_or_new, name_rows, tidy_axes
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _BINS, _HALF_HEIGHT = 80, 0.38
 
 
+@picture
 def draw_beeswarm(
     names: Sequence[str],
     contributions: ArrayLike,
@@ -100,10 +102,11 @@ def plot_distribution(explanation: Explanation, ax: Axes | None = None) -> Axes:
         if single[player]:
             low, spread = columns[:, element].min(), np.ptp(columns[:, element])
             levels[:, player] = (columns[:, element] - low) / spread if spread else 0.5
+    told = explanation.shown.any(0).nonzero()[:, 0].tolist()
     return draw_beeswarm(
-        explanation.modality.players,
-        explanation.by_feature().numpy(),
-        levels,
+        [explanation.modality.players[i] for i in told],
+        explanation.by_feature()[:, told].numpy(),
+        levels[:, told],
         label=explanation.label,
         title=f"Attributions of {len(explanation)} rows ({explanation.method_name})",
         ax=ax,

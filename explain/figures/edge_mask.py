@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from classifier.errors import ConfigurationError
 from explain.figures import FIGURES
 from explain.figures._graph_layout import lay_out
-from explain.figures._style import FAINT, INK, LOWERS, RAISES, axes_or_new, signed
+from explain.figures._picture import picture
+from explain.figures._style import FAINT, INK, LOWERS, RAISES, axes_or_new, signed, write_notes
 from explain.graph_edges import edges_of, graphs_of, node_names
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _CLOSE = 0.1
 _GREY = "#D5D5D5"
 
 
+@picture
 def draw_graph(
     names: Sequence[str],
     edges: ArrayLike,
@@ -41,7 +43,7 @@ def draw_graph(
     signs: bool = True,
     numbers: int = 5,
     title: str = "",
-    note: str = "",
+    notes: Sequence[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a graph; the wider and the more coloured an edge, the larger its value.
@@ -56,7 +58,7 @@ def draw_graph(
         signs: Whether values have signs; without them, colours go from grey to black.
         numbers: How many of the largest values of edges are written down.
         title: Title.
-        note: What is written under the picture.
+        notes: What is written under the picture.
         ax: Where to draw; a new figure where there is none.
     """
     from matplotlib.cm import ScalarMappable
@@ -97,8 +99,7 @@ def draw_graph(
     bar.set_label(label, color=INK)
     bar.outline.set_visible(False)
     ax.set_title(title, loc="left", fontsize="medium")
-    if note:
-        ax.annotate(note, (0, 0), (0, -4), xycoords="axes fraction", textcoords="offset points", va="top", fontsize="small", color=INK)
+    write_notes(ax, notes)
     return ax
 
 
@@ -131,7 +132,7 @@ def plot_graph(explanation: Explanation, ax: Axes | None = None) -> Axes:
         label=explanation.label,
         signs=explanation.quantity != "weight",
         title=f"One graph, explained by {explanation.method_name}",
-        note="\n".join(explanation.notes),
+        notes=explanation.notes,
         ax=ax,
     )
 

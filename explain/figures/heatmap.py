@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,8 @@ from numpy.typing import ArrayLike
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.modalities.image import Image
 from explain.figures import FIGURES
-from explain.figures._style import FAINT, INK, axes_or_new, diverging_colors, signed
+from explain.figures._picture import picture
+from explain.figures._style import FAINT, INK, axes_or_new, diverging_colors, signed, write_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 _GAP = 0.08
 
 
+@picture
 def draw_heatmap(
     picture: ArrayLike,
     values: ArrayLike,
     *,
     label: str,
     title: str = "",
+    notes: Sequence[str] = (),
     words: tuple[str, str] = ("image", "attributions"),
     ax: Axes | None = None,
 ) -> Axes:
@@ -39,6 +43,7 @@ def draw_heatmap(
         values: The attribution of each pixel ``(H, W)``.
         label: What the colours show, with its class and unit.
         title: Title.
+        notes: What is written under both.
         words: What the two panels are called, where the reader has another language.
         ax: Where to draw both; a new figure where there is none.
     """
@@ -66,17 +71,22 @@ def draw_heatmap(
         ax.annotate(word, (left, 0), (0, 4), textcoords="offset points", fontsize="small", color=INK, annotation_clip=False)
     for edge in (0.0, start):
         ax.add_patch(Rectangle((edge, 0), width, height, fill=False, edgecolor=FAINT, linewidth=0.8, clip_on=False))
-    bar = ax.figure.colorbar(effect, cax=ax.inset_axes((1.03, 0, 0.03, 1)), ticks=[-reach, 0, reach])
-    bar.ax.set_yticklabels([signed(-reach), "0", signed(reach)])
+    bar = ax.figure.colorbar(effect, cax=ax.inset_axes((1.03, 0, 0.03, 1)), ticks=[0])
+    if sizes.any():
+        bar.set_ticks([-reach, 0, reach], labels=[signed(-reach), "0", signed(reach)])
     bar.set_label(label, color=INK)
     bar.outline.set_visible(False)
     ax.set_title(title, loc="left", fontsize="medium", pad=20)
+    write_notes(ax, notes)
     return ax
 
 
 @FIGURES.register
 def plot_heatmap(explanation: Explanation, ax: Axes | None = None) -> Axes:
     """Draw the one image of an explanation; attributions of its channels are summed.
+
+    Where a method gives credit to patches, each is in the colour of its number in the table, and else each pixel is in
+    that of its own.
 
     Raises:
         NotApplicableError: If the inputs are no images.
@@ -89,10 +99,15 @@ def plot_heatmap(explanation: Explanation, ax: Axes | None = None) -> Axes:
         raise ConfigurationError(
             f"a heat map shows one image, got {len(explanation)}", remedy='choose one, as in explanation[0].plot("heatmap")'
         )
+    values, by_patch = explanation.attributions[0].sum(0), explanation.is_by_player and modality.patch > 1
+    if by_patch:
+        values = explanation.by_feature()[0][modality.membership[0]]
+    nothing = [] if values.any() else [f"0 everywhere: {explanation.method_name} gives no part of this image anything"]
     return draw_heatmap(
         modality.picture(explanation.inputs)[0],
-        explanation.attributions[0].sum(0).numpy(),
-        label=explanation.label,
+        values.numpy(),
+        label=f"{explanation.label}, per {'patch' if by_patch else 'pixel'}",
         title=f"One image, explained by {explanation.method_name}",
+        notes=[*nothing, *explanation.notes],
         ax=ax,
     )

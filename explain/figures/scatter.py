@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.errors import NotApplicableError, did_you_mean
+from classifier.schema import Feature
 from classifier.seeds import Seed
 from explain.figures import FIGURES
+from explain.figures._picture import picture
 from explain.figures._style import FAINT, INK, LEVELS, LOWERS, axes_or_new, shorten, tidy_axes
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from explain.explanation import Explanation
 
 
+@picture
 def draw_scatter(explanation: Explanation, feature: str, *, color_by: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw one dot a row: across, the value of a feature in natural units; up, its attribution.
 
@@ -44,31 +47,35 @@ def draw_scatter(explanation: Explanation, feature: str, *, color_by: str | None
     cases = schema.decode(explanation.inputs)
     values = explanation.by_feature()[:, schema.names.index(feature)].numpy()
     ax = axes_or_new(ax)
-    # Dots of one whole number or category lie beside each other; where is drawn from the feature, so that it stays.
+    # Where dots of one whole number or category lie is drawn from the feature, so that it stays.
+    beside = "; dots of one value lie beside each other" if schema[feature].kind != "continuous" else ""
     jitter = Seed(0, ("scatter", feature)).numpy().uniform(-0.18, 0.18, len(values))
     if schema[feature].numeric:
-        across = cases[feature].to_numpy(dtype=float) + (jitter if schema[feature].kind != "continuous" else 0)
-        ax.set_xlabel(f"{feature}, in {schema[feature].unit}" if schema[feature].unit else feature)
+        across = cases[feature].to_numpy(dtype=float) + (jitter if beside else 0)
     else:
         categories = list(schema[feature].categories)
         across = np.array([categories.index(value) for value in cases[feature]]) + jitter
         ax.set_xticks(range(len(categories)), [shorten(name, 18) for name in categories])
         if sum(map(len, categories)) > 60:
             ax.tick_params(axis="x", rotation=30)
-        ax.set_xlabel(feature)
+    ax.set_xlabel(_with_unit(schema[feature]) + beside)
     size = float(np.clip(2000 / len(values), 6, 28))
     if color_by is None:
         ax.scatter(across, values, s=size, color=LOWERS, alpha=0.7, linewidths=0)
     else:
         dots = ax.scatter(across, values, s=size, c=cases[color_by].to_numpy(dtype=float), cmap=LEVELS, linewidths=0)
         bar = ax.figure.colorbar(dots, ax=ax, aspect=30, pad=0.02)
-        bar.set_label(f"{color_by}, in {schema[color_by].unit}" if schema[color_by].unit else color_by, color=INK)
+        bar.set_label(_with_unit(schema[color_by]), color=INK)
         bar.outline.set_visible(False)
     ax.axhline(0, color=FAINT, linewidth=1, zorder=0)
     ax.set_ylabel(explanation.label)
     ax.set_title(f"{shorten(feature)} in {len(explanation)} rows ({explanation.method_name})", loc="left", fontsize="medium")
     tidy_axes(ax)
     return ax
+
+
+def _with_unit(feature: Feature) -> str:
+    return f"{shorten(feature.name)}, in {feature.unit}" if feature.unit else shorten(feature.name)
 
 
 @FIGURES.register

@@ -9,6 +9,7 @@ import numpy as np
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.modalities.sequence import Series
 from explain.figures import FIGURES
+from explain.figures._picture import picture
 from explain.figures._style import FAINT, INK, axes_or_new, diverging_colors, shorten, signed, tidy_axes
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ _MOST = 8
 
 
 @FIGURES.register
+@picture
 def plot_series(explanation: Explanation, ax: Axes | None = None) -> Axes:
     """Draw the one series of an explanation, its variables one below the other, each between its own lowest and highest value.
 
-    A step's colour is its attribution, that of a category's columns summed. Of more than eight variables the eight with
-    the largest attributions are drawn, and the title says so.
+    Where a method gives credit to stretches of steps, each is in the colour of its number in the table, and else each step
+    is in that of its own, a category's columns summed. Of more than eight variables the eight with the largest
+    attributions are drawn, and the title says so.
 
     Raises:
         NotApplicableError: If the inputs are no series.
@@ -39,8 +42,13 @@ def plot_series(explanation: Explanation, ax: Axes | None = None) -> Axes:
         )
     here = modality.observed(explanation.inputs)[0].numpy() > 0.5
     case: Any = modality.decode(explanation.inputs).iloc[0, 0]
-    columns = explanation.attributions[0].numpy()
-    colours = {name: columns[:, schema.groups[name]].sum(1) for name in case.columns}
+    columns, length = explanation.attributions[0].numpy(), modality.stretches[0][1]
+    by_stretch = explanation.is_by_player and length > 1
+    if by_stretch:
+        of_players = explanation.by_feature()[0].numpy()
+        colours = {name: of_players[modality.membership[:, schema.groups[name].start].numpy()] for name in case.columns}
+    else:
+        colours = {name: columns[:, schema.groups[name]].sum(1) for name in case.columns}
     names = sorted(case.columns, key=lambda name: -np.abs(colours[name]).sum())[:_MOST]
     names = [name for name in case.columns if name in names]
     reach = max(float(np.abs(colours[name]).max()) for name in names) or 1.0
@@ -69,7 +77,7 @@ def plot_series(explanation: Explanation, ax: Axes | None = None) -> Axes:
         bar = ax.figure.colorbar(drawn, ax=ax, aspect=25, pad=0.02, ticks=[-reach, 0, reach])
         bar.ax.set_yticklabels([signed(-reach), "0", signed(reach)])
         bar.ax.tick_params(color=FAINT, labelcolor=INK)
-        bar.set_label(explanation.label, color=INK, fontsize="small")
+        bar.set_label(f"{explanation.label}, per {f'stretch of {length} steps' if by_stretch else 'step'}", color=INK, fontsize="small")
         bar.outline.set_visible(False)
     tidy_axes(ax, keep=("bottom",))
     return ax

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.modalities.text import Text
 from explain.figures import FIGURES
-from explain.figures._style import FAINT, INK, axes_or_new, diverging_colors, font_families, signed
+from explain.figures._picture import picture
+from explain.figures._style import FAINT, INK, axes_or_new, diverging_colors, font_families, shorten, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from explain.explanation import Explanation
 
 _SIZE, _LINE, _MARGIN = 11, 1.9, 0.35  # Points of a letter, and the lines and the margins of a word in letters.
+_LETTERS = 60  # Of a token, which has room in a line.
 
 
+@picture
 def draw_text(tokens: Sequence[str], values: ArrayLike, *, label: str, title: str = "", ax: Axes | None = None) -> Axes:
     """Draw tokens in their order, line by line; the colours reach equally far on both sides of zero.
 
@@ -37,13 +40,13 @@ def draw_text(tokens: Sequence[str], values: ArrayLike, *, label: str, title: st
     new = ax is None
     ax = axes_or_new(ax, width=7.2)
     ax.set_axis_off()
-    ax.set_title(title, loc="left", fontsize="medium")
-    fonts: dict[str, Any] = {"fontsize": _SIZE, "fontfamily": font_families(), "color": INK}
+    # Measured before they are in their places, so said here already.
+    fonts: dict[str, Any] = {"fontsize": _SIZE, "fontfamily": font_families(), "color": INK, "parse_math": False, "usetex": False}
     dpi = ax.figure.dpi
     letter = _SIZE / 72 * dpi
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # axes of a figure have one
     width = ax.get_window_extent().width / letter
-    words = [ax.text(0, 0, token, va="center", ha="center", **fonts) for token in tokens]
+    words = [ax.text(0, 0, shorten(token, _LETTERS), va="center", ha="center", **fonts) for token in tokens]
     extents = [min(word.get_window_extent().width / letter + 2 * _MARGIN, width) for word in words]
     places, line, column = [], 0, 0.0
     for extent in extents:
@@ -71,6 +74,7 @@ def draw_text(tokens: Sequence[str], values: ArrayLike, *, label: str, title: st
     bar.ax.tick_params(color=FAINT, labelcolor=INK)
     bar.set_label(label, color=INK)
     bar.outline.set_visible(False)
+    ax.set_title(title, loc="left", fontsize="medium")
     return ax
 
 
@@ -91,7 +95,7 @@ def plot_text(explanation: Explanation, ax: Axes | None = None) -> Axes:
         raise ConfigurationError(
             f"coloured words show one text, got {len(explanation)}", remedy='choose one, as in explanation[0].plot("text")'
         )
-    there = modality.present(explanation.inputs)[0]
+    there = explanation.shown[0]
     words = modality.words(explanation.inputs)[0]
     return draw_text(
         [word for word, shown in zip(words.values(), there.tolist(), strict=True) if shown],

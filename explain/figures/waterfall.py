@@ -10,19 +10,19 @@ from numpy.typing import ArrayLike
 
 from classifier.errors import ConfigurationError, NotApplicableError
 from explain.figures import FIGURES
-from explain.figures._style import FAINT, INK, LOWERS, NEUTRAL, RAISES, axes_or_new, name_rows, signed, tidy_axes
+from explain.figures._picture import picture
+from explain.figures._style import FAINT, INK, LOWERS, NEUTRAL, RAISES, VISIBLE, axes_or_new, name_rows, name_value, signed, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from explain.explanation import Explanation
 
-# A gap between the bars' end and the value that is wider than this share of the picture is shown.
-_VISIBLE = 0.01
 # Under a number, so that no line runs through it.
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 
 
+@picture
 def draw_waterfall(
     names: Sequence[str],
     contributions: ArrayLike,
@@ -64,7 +64,7 @@ def draw_waterfall(
         texts.append(signed(steps[-1]))
     colors = [RAISES if step > 0 else LOWERS for step in steps]
     gap = value - base_value - sum(steps)
-    if abs(gap) > _VISIBLE * (np.ptp(base_value + np.cumsum([0, *steps])) or 1):
+    if abs(gap) > VISIBLE * (np.ptp(base_value + np.cumsum([0, *steps])) or 1):
         labels, steps, texts, colors = [*labels, words[2]], [*steps, gap], [*texts, signed(gap)], [*colors, NEUTRAL]
     corners = base_value + np.cumsum([0, *steps])
 
@@ -76,7 +76,7 @@ def draw_waterfall(
     for row, (step, start, text) in enumerate(zip(steps, corners[:-1], texts, strict=True)):
         ax.text(max(start, start + step) + 0.012 * room, row, text, va="center", fontsize="small", color=INK, bbox=_GROUND)
     name_rows(ax, labels)
-    ax.set_xlim(corners.min() - 0.06 * room, corners.max() + (0.16 if errors is None else 0.28) * room)
+    ax.set_xlim(corners.min() - 0.06 * room, corners.max() + (0.16 if errors is None else 0.32) * room)
     for place, name, style in ((base_value, words[0], ":"), (value, words[1], "-")):
         ax.axvline(place, color=INK, linewidth=0.9, linestyle=style, zorder=0)
         ax.annotate(
@@ -113,14 +113,15 @@ def plot_row(explanation: Explanation, ax: Axes | None = None) -> Axes:
         raise ConfigurationError(
             f"a waterfall shows one row, got {len(explanation)}", remedy='choose one, as in explanation[0].plot("waterfall")'
         )
-    words = explanation.modality.words(explanation.inputs)[0]
+    players, words = explanation.modality.players, explanation.modality.words(explanation.inputs)[0]
+    told = explanation.shown[0].nonzero()[:, 0].tolist()
     error = explanation.standard_error
     return draw_waterfall(
-        [f"{name} = {words[name]}" for name in explanation.modality.players],
-        explanation.by_feature()[0].numpy(),
+        [name_value(players[i], words[players[i]]) for i in told],
+        explanation.by_feature()[0, told].numpy(),
         base_value=float(explanation.base_value[0]),
         value=float(explanation.value[0]),
-        errors=None if error is None else error[0].numpy(),
+        errors=None if error is None else error[0, told].numpy(),
         label=explanation.unit,
         title=f"One row, explained by {explanation.method_name}",
         ax=ax,

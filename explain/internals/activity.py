@@ -58,7 +58,7 @@ class Activations(Mapping[str, Tensor]):
         """Draw a layer, by default the first.
 
         The maps of a layer of channels are drawn of one input, as are steps or tokens by units; a layer of units is drawn
-        as a heat map of all inputs beside a histogram.
+        as a heat map of all inputs beside a histogram. Most of these fill several panels: it returns a figure and takes no axes.
         """
         from explain.figures.network.activation_maps import draw_activations
 

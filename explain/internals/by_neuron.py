@@ -94,6 +94,7 @@ class NeuronAttribution:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw what drives the neuron: of one image a heat map, of one row bars, of several the mean size of each feature's attribution."""
         from classifier.modalities.image import Image
+        from explain.figures._style import name_value
         from explain.figures.bar import draw_bar
         from explain.figures.heatmap import draw_heatmap
 
@@ -104,10 +105,11 @@ class NeuronAttribution:
             return draw_bar(modality.players, sizes, label=f"mean size of the {self.label}", title=title, ax=ax)
         if isinstance(modality, Image):
             values = self.attributions[0].sum(0).numpy()
-            return draw_heatmap(modality.picture(self.inputs)[0], values, label=self.label, title=f"One image, by {method}", ax=ax)
-        words = modality.words(self.inputs)[0]
-        names = [f"{name} = {words[name]}" for name in modality.players]
-        return draw_bar(names, self.by_feature()[0].numpy(), label=self.label, title=title, ax=ax)
+            label, picture = f"{self.label}, per pixel", modality.picture(self.inputs)[0]
+            return draw_heatmap(picture, values, label=label, title=f"One image, by {method}", ax=ax)
+        words, here = modality.words(self.inputs)[0], modality.present(self.inputs)[0]
+        names = [name_value(name, words[name]) for name, there in zip(modality.players, here.tolist(), strict=True) if there]
+        return draw_bar(names, self.by_feature()[0, here].numpy(), label=self.label, title=title, ax=ax)
 
     def __len__(self) -> int:
         return len(self.inputs)

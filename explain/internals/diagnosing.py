@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from math import prod
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from classifier.chunks import ELEMENTS
@@ -15,49 +15,61 @@ from classifier.classifier import Classifier
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, NotApplicableError
 from explain.inputs import checked_batch
-from explain.internals.diagnosis import MANY, Diagnosis, LayerHealth, Symptom
+from explain.internals.diagnosis import Diagnosis, LayerHealth
 from explain.internals.layers import list_layers, require_network, run_network
+from explain.internals.symptoms import frozen_layers, symptoms_of
 from explain.internals.vital_signs import VitalSigns
 
-# How far gradients may shrink or grow from the last layer to the first.
-_RATIO = 1e3
-# Probabilities that differ by less over all rows are the same.
-_ALIKE = 0.01
+# A network whose probabilities are no further from the labels is sure and right, and its gradients are rounding.
+_ROUNDING = 1e-6
 
 
-def diagnose(classifier: Classifier, data: Dataset | Tensor, labels: Tensor | None = None) -> Diagnosis:
-    """Look for what keeps a network from learning: dead and saturated units, gradients that vanish or explode, constant answers.
+def diagnose(
+    classifier: Classifier, data: Dataset | Tensor, labels: Tensor | None = None, *, network: nn.Module | None = None
+) -> Diagnosis:
+    """Look for what keeps a network from learning: dead and saturated units, lost and vanishing gradients, constant answers.
 
-    The network is run as it decides: without dropout, and with the running statistics of its normalisation. The
-    gradients are those of the cross-entropy. A network at the end of its training has small gradients everywhere, so that
-    only their ratio from layer to layer counts.
+    The network is run as it decides: without dropout, with the running statistics of its normalisation, and without a
+    calibration, which came after it had learned. The gradients are those of the cross-entropy. A network at the end of its
+    training has small gradients everywhere, so that only their ratio from layer to layer counts.
 
     Args:
         classifier: One with a network.
         data: Rows with their labels, or inputs ``(N, *S)``; some hundred are enough.
         labels: Class of each input ``(N,)``, where `data` are inputs.
+        network: The module as it is trained, to see which of its layers are frozen. The classifier cannot tell: it holds a copy,
+            all of which is frozen.
 
     Raises:
         NotApplicableError: If the classifier is a black box, or its network learned nothing by gradients.
-        ConfigurationError: If there are no labels, or not one for each row.
+        ConfigurationError: If there are no labels, or not one for each row, or `network` is another one.
     """
     x, y = labelled(classifier, data, labels)
-    require_network(classifier)
-    # A copy, since gradients are remembered in the weights that they are of.
-    copied = Classifier(copy.deepcopy(require_network(classifier)).requires_grad_(), classifier.description)
-    signs = VitalSigns(require_network(copied))
-    if not any(weight.is_floating_point() for weight in signs.module.parameters()):
+    module = copy.deepcopy(require_network(classifier)).requires_grad_()
+    if network is not None and {name for name, _ in network.named_parameters()} != {name for name, _ in module.named_parameters()}:
+        raise ConfigurationError("network has other weights than the classifier", remedy="give the module that was wrapped")
+    if not any(weight.is_floating_point() for weight in module.parameters()):
         raise NotApplicableError(
             "the network has no weights that gradients could change", remedy="diagnose one that was trained by gradients"
         )
-    widest = max(prod(layer.shape) for layer in list_layers(classifier, x) if layer.shape is not None)
-    logits = []
+    # A copy, since gradients are remembered in the weights that they are of.
+    copied = Classifier(module, replace(classifier.description, calibration=None))
+    signs, logits, pulls = VitalSigns(module), list[Tensor](), list[float]()
+    widest = max((prod(layer.shape) for layer in list_layers(classifier, x) if layer.shape is not None), default=1)
     for rows, some in zip(*(torch.split(part, max(1, ELEMENTS // max(widest, prod(x.shape[1:])))) for part in (x, y)), strict=True):
-        with signs.watching(len(x)), torch.enable_grad():
+        with signs.watching(len(x), len(rows)), torch.enable_grad():
             answer = copied.logits_of(run_network(copied, rows))
-            torch.autograd.backward(cross_entropy(answer, some, reduction="sum") / len(x))
+            # A network that ends in detach has no gradient to go back by.
+            if answer.requires_grad:
+                answer.register_hook(lambda slope: pulls.append(float(slope.abs().max()) * len(x)))  # type: ignore[no-untyped-call]  # torch leaves it so
+                torch.autograd.backward(cross_entropy(answer, some, reduction="sum") / len(x))
         logits.append(answer.detach())
-    return _judged(classifier, signs.layers(), torch.cat(logits).double(), y)
+    whole = torch.cat(logits).double()
+    found = _summed_up(classifier, signs.layers(), whole, y)
+    symptoms = symptoms_of(found, copied, x, whole, y, pulled=not pulls or max(pulls) > _ROUNDING)
+    if network is not None:
+        symptoms = [*frozen_layers(network, found.layers), *symptoms]
+    return replace(found, symptoms=tuple(symptoms))
 
 
 def labelled(classifier: Classifier, data: Dataset | Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -80,12 +92,13 @@ def labelled(classifier: Classifier, data: Dataset | Tensor, labels: Tensor | No
     return x, y.to(torch.int64)
 
 
-def _judged(classifier: Classifier, layers: tuple[LayerHealth, ...], logits: Tensor, labels: Tensor) -> Diagnosis:
+def _summed_up(classifier: Classifier, layers: tuple[LayerHealth, ...], logits: Tensor, labels: Tensor) -> Diagnosis:
+    """What was measured, as yet without symptoms."""
     count = len(labels)
     probabilities = logits.softmax(1)
     shares = torch.bincount(labels, minlength=logits.shape[1]).double() / count
     decided = torch.bincount(logits.argmax(1), minlength=logits.shape[1]).double() / count
-    found = Diagnosis(
+    return Diagnosis(
         layers=layers,
         symptoms=(),
         rows=count,
@@ -95,59 +108,3 @@ def _judged(classifier: Classifier, layers: tuple[LayerHealth, ...], logits: Ten
         decided=tuple(decided.tolist()),
         classes=classifier.classes,
     )
-    if not logits.isfinite().all():
-        wrong = int((~logits.isfinite()).any(1).sum())
-        said = f"the answers to {wrong} of {count} rows are not finite"
-        symptoms = [Symptom("not finite", said, "lower the learning rate, and clip gradients; start again from weights that are finite")]
-    else:
-        symptoms = [*_of_units(layers, count), *_of_gradients(found), *_of_answers(found, probabilities, labels)]
-    return Diagnosis(**{**vars(found), "symptoms": tuple(symptoms)})
-
-
-def _of_units(layers: tuple[LayerHealth, ...], rows: int) -> list[Symptom]:
-    symptoms = []
-    for layer in layers:
-        if layer.units and layer.dead is not None and layer.dead >= MANY * layer.units:
-            said = f"{layer.name}: {layer.dead} of {layer.units} units are dead, 0 for all {rows} rows"
-            symptoms.append(Symptom("dead", said, "lower the learning rate, or start again with smaller biases or a leaky activation"))
-        if layer.units and layer.saturated is not None and layer.saturated >= MANY * layer.units:
-            said = f"{layer.name}: {layer.saturated} of {layer.units} units of {layer.kind} are saturated, and pass on hardly any gradient"
-            symptoms.append(Symptom("saturated", said, "standardize the inputs, start with smaller weights, or take ReLU"))
-    return symptoms
-
-
-def _of_gradients(found: Diagnosis) -> list[Symptom]:
-    learned = [(layer.name, layer.gradient) for layer in found.layers if layer.gradient is not None]
-    if not all(np.isfinite(size) for _, size in learned):
-        names = ", ".join(name for name, size in learned if not np.isfinite(size))
-        return [Symptom("not finite", f"the gradients at {names} are not finite", "lower the learning rate, and clip gradients")]
-    ratio = found.gradient_ratio
-    if ratio is None:
-        return []
-    (first, begin), (last, end) = learned[0], learned[-1]
-    measured = f"the gradient at {first} is {begin:.2g}, at {last} {end:.2g}"
-    if ratio < 1 / _RATIO:
-        reached = "none reaches it" if not ratio else f"{1 / ratio:,.0f} times smaller"
-        remedy = "take ReLU, a normalisation or ways around the layers, or fewer of them"
-        return [Symptom("vanishing", f"gradients vanish: {measured}, {reached}", remedy)]
-    if ratio > _RATIO:
-        remedy = "start with smaller weights, clip gradients, or take a normalisation"
-        return [Symptom("exploding", f"gradients explode: {measured}, {ratio:,.0f} times larger", remedy)]
-    return []
-
-
-def _of_answers(found: Diagnosis, probabilities: Tensor, labels: Tensor) -> list[Symptom]:
-    symptoms = []
-    spread = float((probabilities.amax(0) - probabilities.amin(0)).max())
-    most = int(np.argmax(found.decided))
-    several = bool((labels != labels[0]).any())
-    if found.rows > 1 and spread < _ALIKE:
-        said = f"all {found.rows} rows get the same answer, to within {spread:.2g} in every probability"
-        symptoms.append(Symptom("constant", said, "see whether the inputs differ, and at which layer they stop to"))
-    elif found.rows > 1 and several and found.decided[most] == 1:
-        said = f"all {found.rows} rows are decided as {found.classes[most]}"
-        symptoms.append(Symptom("constant", said, "train longer, or weigh the classes by how rare they are"))
-    if several and found.loss >= found.guess:
-        said = f"the loss is {found.loss:.3g}, and {found.guess:.3g} for one who always answers with the shares of the classes"
-        symptoms.append(Symptom("uninformed", said, "train longer, see whether labels and inputs belong together"))
-    return symptoms

@@ -11,8 +11,12 @@ import pandas as pd
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: A share of a layer's units that are dead or saturated from which it is a symptom: networks that learn well have some.
+#: A share of a layer's units that are saturated from which it is a symptom: networks that learn well have some.
 MANY = 0.5
+# The same of units that are dead. Where rows differ little, half of all units are off for every row by mere chance.
+_MANY_DEAD = 0.75
+# The same of all that a layer gives, whichever units give it.
+_MOST = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +28,15 @@ class LayerHealth:
         kind: Its type, or that of the activation function.
         mean: Mean of what it gives, over rows and units.
         deviation: Standard deviation of that.
-        gradient: Euclidean norm of the gradient of a row's loss with respect to what it gives for that row, on average over the rows.
+        gradient: Euclidean norm of the gradient of a row's loss with respect to what it gives for that row, on average over the
+            rows; 0 where none reaches it.
         weight: Euclidean norm of what it learned.
         weight_gradient: Euclidean norm of the gradient of the mean loss with respect to that.
         units: Its units: columns, or channels.
-        dead: Units of a ReLU that are 0 for every row.
-        saturated: Units of a sigmoid or tanh whose slope is under 4 % of the steepest for at least 95 % of what they give.
+        dead: Units of a ReLU, GELU or SiLU that are 0 for every row.
+        saturated: Units of a sigmoid, tanh or the like whose slope is under 4 % of the steepest for at least 95 % of what they give.
+        saturation: Share of all that such a function gives where its slope is so small.
+        apart: Standard deviation over the rows of what it gives, as a share of its size; of a large network the largest of all chunks.
     """
 
     name: str
@@ -42,6 +49,19 @@ class LayerHealth:
     units: int | None = None
     dead: int | None = None
     saturated: int | None = None
+    saturation: float | None = None
+    apart: float | None = None
+
+    @property
+    def mostly_dead(self) -> bool:
+        """Whether so many units are dead that it is a symptom."""
+        return bool(self.units) and self.dead is not None and self.dead >= _MANY_DEAD * (self.units or 0)
+
+    @property
+    def mostly_saturated(self) -> bool:
+        """Whether so many units, or so much of all that they give, is saturated that it is a symptom."""
+        units = bool(self.units) and self.saturated is not None and self.saturated >= MANY * (self.units or 0)
+        return units or (self.saturation or 0.0) >= _MOST
 
     @property
     def relative_gradient(self) -> float | None:
@@ -54,7 +74,8 @@ class Symptom:
     """Something that keeps a network from learning.
 
     Args:
-        kind: ``"not finite"``, ``"dead"``, ``"saturated"``, ``"vanishing"``, ``"exploding"``, ``"constant"`` or ``"uninformed"``.
+        kind: ``"not finite"``, ``"frozen"``, ``"zero weights"``, ``"equal weights"``, ``"dead"``, ``"saturated"``,
+            ``"no gradient"``, ``"vanishing"``, ``"exploding"``, ``"constant"``, ``"untrained"`` or ``"uninformed"``.
         said: What was measured, in words.
         remedy: What may help.
     """

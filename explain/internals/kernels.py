@@ -51,7 +51,7 @@ class Filters:
         )
 
     def plot(self, *, limit: int = 16) -> Figure:
-        """Draw the filters as pictures, or the weights of units as a heat map by input, the largest `limit` of them."""
+        """Draw the largest `limit`: filters as pictures, several in one figure, or the weights of units as a heat map by input."""
         from explain.figures.network.filter_maps import draw_filters
 
         return draw_filters(self, limit=limit)

@@ -106,6 +106,12 @@ def layer_module(classifier: Classifier, name: str) -> nn.Module:
     return modules[name]
 
 
+def own_weights(layer: nn.Module) -> list[nn.Parameter]:
+    """What a layer learned itself, with its lists of weights and without the layers in it."""
+    held = [part for part in layer.children() if isinstance(part, nn.ParameterList | nn.ParameterDict)]
+    return [weight for part in (layer, *held) for weight in part.parameters(recurse=False)]
+
+
 def probe(classifier: Classifier) -> Tensor:
     """Two inputs that say nothing ``(2, *S)``, on the classifier's device."""
     return modality_of(classifier.schema).neutral().expand(2, *classifier.schema.shape).to(classifier.device)

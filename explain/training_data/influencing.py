@@ -15,6 +15,7 @@ from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, ModelError, NotApplicableError
 from classifier.options import configured
 from classifier.seeds import Seed
+from explain.behaviour.cases import require_finite
 from explain.inputs import checked_batch
 from explain.output import Target, resolve_target
 from explain.training_data.curvature import factor_numbers
@@ -56,7 +57,7 @@ def training_influence(
     Raises:
         ConfigurationError: If a method, an option or a class does not exist, or a shape does not fit.
         NotApplicableError: If the method does not hold for this classifier; the message names those that do.
-        DataError: If inputs are not finite.
+        DataError: If inputs or training rows are not finite.
         ModelError: If the scores are not finite, or a search for them does not settle.
     """
     x = checked_batch(classifier, inputs)
@@ -108,6 +109,7 @@ def require_training(classifier: Classifier, training: Dataset) -> None:
 
     Raises:
         ConfigurationError: With what does not fit.
+        DataError: If they are not finite.
     """
     if tuple(training.classes) != classifier.classes:
         raise ConfigurationError(
@@ -119,6 +121,7 @@ def require_training(classifier: Classifier, training: Dataset) -> None:
             f"training must be rows of the shape {classifier.schema.shape}, got {tuple(training.inputs.shape)}",
             remedy="encode them with the classifier's schema: Dataset.read(..., schema=classifier.schema)",
         )
+    require_finite(training)
 
 
 def require_checkpoints(classifier: Classifier, checkpoints: Sequence[Classifier]) -> tuple[Classifier, ...]:

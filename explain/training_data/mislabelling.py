@@ -20,6 +20,7 @@ from classifier.metric import Metric
 from classifier.progress import progress_bar
 from classifier.schema import Schema
 from classifier.statistics import proportion, roc_auc_metric
+from explain.saved import Saved
 from explain.training_data.influencing import require_checkpoints, require_training
 from explain.training_data.loss import TrainingLoss, uncalibrated
 from explain.training_data.method import InfluenceTask
@@ -33,8 +34,10 @@ Ranking = Literal["self_influence", "loss"]
 
 
 @dataclass(frozen=True, eq=False)
-class Suspects:
+class Suspects(Saved):
     """Rows ranked by how likely their label is wrong. A suspicion is no finding: somebody must look at the rows.
+
+    It holds the training rows, so whoever has it, or the file that it is saved to, has them.
 
     Args:
         scores: One number a row ``(M,)``; higher is more suspect.
@@ -162,6 +165,7 @@ def mislabelled(
 
     Raises:
         ConfigurationError: If an option does not fit.
+        DataError: If the rows are not finite.
         NotApplicableError: If the classifier is a black box and its gradients are asked for.
     """
     if method not in get_args(Ranking):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -81,11 +83,49 @@ def test_lines_of_a_decision_end_at_the_outputs(credit: Classifier, applicants: 
     assert np.allclose([line.get_xdata()[-1] for line in few.lines[:2]], 4)
 
 
+def test_a_decision_that_contributions_do_not_account_for_has_a_step_of_its_own() -> None:
+    ax = draw_decision(list("ab"), [[1.0, 2.0], [2.0, 1.0]], base_values=[0.0, 0.0], values=[3.5, 3.0], label="probability of x")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["not accounted for", "a", "b"]
+    assert [line.get_xdata()[-2:].tolist() for line in ax.lines[:2]] == [[3.0, 3.5], [3.0, 3.0]]
+
+
+def test_padding_is_no_feature_of_a_text(of_texts: Explanation) -> None:
+    one = of_texts[0]
+    tokens = int(one.modality.present(one.inputs).sum())
+    for kind in ("bar", "waterfall", "decision", "beeswarm"):
+        names = [label.get_text() for label in one.plot(kind).get_yticklabels()]
+        others = [int(name.split()[0]) for name in names if "other" in name]
+        assert not any("padding" in name for name in names)
+        assert len(names) + sum(others) - len(others) == tokens or kind == "beeswarm"
+    assert "(padding)" not in one.to_html()
+
+
+def test_attention_is_for_no_class(of_texts: Explanation) -> None:
+    looked = replace(of_texts[0], method="attention_rollout")
+    assert looked.label == "weight (no unit), the same for every class"
+    assert "class 1" not in looked.plot().figure.axes[-1].get_xlabel()
+    assert "the log-odds of class 1" in replace(of_texts[0], method="attention_gradient").label
+
+
+def test_the_colours_of_a_series_are_in_the_numbers_of_the_table(of_series: Explanation) -> None:
+    one, steps = of_series[0], int(of_series.modality.observed(of_series.inputs)[0].sum())
+    assert one.plot().figure.axes[-1].get_ylabel().replace("\n", " ") == f"{one.label}, per step"
+    whole = replace(one, attributions=one.modality.spread(one.by_feature(), one.inputs))
+    ax = whole.plot()
+    assert ax.figure.axes[-1].get_ylabel().replace("\n", " ") == f"{one.label}, per stretch of 3 steps"
+    drawn = np.concatenate([np.asarray(image.get_array())[0, ::3] for image in ax.images])
+    table = dict(zip(one.modality.players, one.by_feature()[0].tolist(), strict=True))
+    names = [name for name in one.modality.players if not name.startswith("(") and int(name.split()[-3]) <= steps]
+    assert np.allclose(sorted(drawn), sorted(table[name] for name in names))
+
+
 def test_a_scatter_shows_natural_units(credit: Classifier, applicants: Tensor) -> None:
     explanation = attribute(credit, applicants)
     ax = draw_scatter(explanation, "rate", color_by="amount")
     assert np.allclose(sorted(ax.collections[0].get_offsets()[:, 0]), [1.0, 1.5, 3.0])
     assert ax.figure.axes[-1].get_ylabel() == "amount, in DM"
+    assert ax.get_xlabel() == "rate"
+    assert draw_scatter(explanation, "amount").get_xlabel() == "amount, in DM; dots of one value lie beside each other"
     assert draw_scatter(explanation, "purpose <b>").get_xticklabels()[1].get_text() == "tv & radio"
     with pytest.raises(NotApplicableError, match="no feature 'rates'"):
         draw_scatter(explanation, "rates")

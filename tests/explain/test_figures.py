@@ -9,14 +9,19 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from cases import cases
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from classifier.classifier import Classifier
+from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.schema import Schema
 from explain import attribute
+from explain.behaviour.depending import dependence
+from explain.figures._style import MARKERS, PALETTE, dash
 from explain.figures.bar import draw_bar
 from explain.figures.beeswarm import draw_beeswarm
 from explain.figures.behaviour.decision_boundary import draw_decision_boundary
@@ -81,6 +86,9 @@ def test_training_curves_mark_the_epoch_that_was_kept(ax: Axes) -> None:
     assert np.allclose(train.get_ydata(), [0.9, 0.5, 0.3])
     assert np.allclose(validation.get_xdata(), [1, 2, 3])
     assert (list(kept.get_xdata()), list(kept.get_ydata())) == ([2], [0.6])
+    for validation_losses, chosen in (([], 0), ([0.8], 2)):
+        with pytest.raises(ConfigurationError, match=f"chosen must be one of the {len(validation_losses)} epochs"):
+            draw_training_curves([0.9], validation_losses, chosen=chosen)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -96,8 +104,9 @@ def test_the_decision_boundary_lies_where_the_decision_changes(classes: int, ax:
     assert lines
     assert np.allclose(np.concatenate(lines)[:, 0], 0.5, atol=0.02)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("x0", "x1")
-    points = [np.asarray(dots.get_offsets()) for dots in ax.collections if dots.get_label().startswith("c")]  # type: ignore[union-attr]
+    points = [np.asarray(dots.get_offsets()) for dots in ax.collections if not hasattr(dots, "levels")]
     assert sum(map(len, points)) == 50
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [f"c{i}" for i in range(classes)]
 
 
 def test_a_decision_boundary_needs_two_numbers(
@@ -105,8 +114,8 @@ def test_a_decision_boundary_needs_two_numbers(
 ) -> None:
     with pytest.raises(NotApplicableError, match="two numeric features, and the classifier has 8"):
         draw_decision_boundary(classifier, x, torch.zeros(5))
-    many = Classifier.wrap(random_network(2, 9), schema=numbers(2), classes=[str(i) for i in range(9)])
-    with pytest.raises(NotApplicableError, match="colours for 8 classes"):
+    many = Classifier.wrap(random_network(2, 11), schema=numbers(2), classes=[str(i) for i in range(11)])
+    with pytest.raises(NotApplicableError, match="colours for 10 classes"):
         draw_decision_boundary(many, x[:, :2], torch.zeros(5))
 
 
@@ -133,6 +142,64 @@ def test_a_figure_that_does_not_fit_is_refused(credit: Classifier, applicants: T
         explanation.plot("waterfall")
     with pytest.raises(ConfigurationError, match="did you mean 'beeswarm'"):
         explanation.plot("beswarm")
+
+
+def test_ten_classes_look_different_whatever_colours_an_eye_confuses() -> None:
+    assert len({(PALETTE[i], MARKERS[i]) for i in range(10)}) == len(PALETTE) == len(MARKERS) == 10
+    assert len({(PALETTE[i % 10], dash(i)) for i in range(30)}) == 30
+    colors = np.array([to_rgb(color) for color in PALETTE])
+    linear = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
+    for sight in SIGHTS.values():
+        seen = np.cbrt(np.clip(linear @ np.array(sight).T, 0, 1) @ CONES.T) @ OPPONENTS.T
+        apart = np.linalg.norm(seen[:, None] - seen, axis=2) + np.eye(10)
+        # The first eight are those of Okabe and Ito; the two that joined are no nearer to any than those are to each other.
+        assert apart[8:].min() >= apart[:8, :8].min() > 0.07
+
+
+def undecided(classes: int) -> tuple[Classifier, Dataset]:
+    """A classifier of which the second class moves most, whatever moves."""
+    data = cases("tabular", classes)
+    module = nn.Linear(len(data.schema.columns), classes)
+    with torch.no_grad():
+        module.weight.copy_(torch.linspace(0.1, 0.2, classes)[:, None].expand_as(module.weight))
+        module.weight[1] = -3.0
+    return Classifier.wrap(module, schema=data.schema, classes=data.classes), data
+
+
+def test_a_flag_is_drawn_as_two_words_with_nothing_between_them() -> None:
+    classifier, data = undecided(2)
+    share = float(data.column("flag").mean())
+    alone = dependence(classifier, data, "flag", resamples=20).plot()
+    assert labels(alone) == [f"0 ({1 - share:.0%})", f"1 ({share:.0%})"]
+    pair = dependence(classifier, data, ("flag", "east"), resamples=20).plot()
+    assert labels(pair) == ["0", "1"]
+    assert pair.get_ylim() == (-0.5, 1.5)
+    assert len(np.asarray(pair.collections[1].get_offsets())) == len(data)
+
+
+def test_of_many_classes_the_rows_of_the_one_that_moves_most_are_drawn() -> None:
+    classifier, data = undecided(10)
+    found = dependence(classifier, data, "east", "ice", resamples=20)
+    ax = found.plot()
+    assert ax.get_ylabel() == "logit of class 1"
+    assert "of 10 classes the one that moves most" in ax.get_title(loc="left").replace("\n", " ")
+    assert np.allclose(ax.lines[-2].get_ydata(), found.values[:, 1])
+    legend = dependence(classifier, data, "east", resamples=20).plot().get_legend()
+    assert legend is not None
+    looks = {(line.get_color(), line.get_linestyle()) for line in legend.get_lines()}
+    assert len(looks) == 10
+
+
+# How red, green and blue of light look to those who lack one kind of cone (Machado et al., 2009), and how far apart they look then
+# (Ottosson's Oklab, 2020).
+SIGHTS = {
+    "all cones": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+CONES = np.array([[0.412221, 0.536333, 0.051446], [0.211903, 0.680700, 0.107397], [0.088302, 0.281719, 0.629979]])
+OPPONENTS = np.array([[0.210454, 0.793618, -0.004072], [1.977998, -2.428592, 0.450594], [0.025904, 0.782772, -0.808676]])
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

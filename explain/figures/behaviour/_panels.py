@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from explain.figures._style import FAINT, INK, LOWERS, MARKERS, PALETTE, RAISES, name_rows, shorten, tidy_axes
+from explain.figures._style import FAINT, INK, LOWERS, MARKERS, PALETTE, RAISES, dash, name_rows, shorten, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,15 +23,14 @@ def is_listed(grid: NDArray[Any]) -> bool:
     return grid.dtype == object
 
 
-def draw_lines(
-    ax: Axes, grid: NDArray[Any], values: NDArray[Any], cases: pd.Series[Any], names: Sequence[str | None], limits: tuple[float, float]
-) -> None:
-    """One line an output ``(G, K)`` over a number ``(G,)``, and how many cases lie where, in grey along the bottom."""
+def draw_lines(ax: Axes, grid: NDArray[Any], values: NDArray[Any], cases: pd.Series[Any], limits: tuple[float, float]) -> Sequence[Any]:
+    """One line an output ``(G, K)`` over a number ``(G,)``, and how many cases lie where, in grey along the bottom; the lines."""
     low, high = limits
     reach = max(high - low, 1e-6)
-    for index, name in enumerate(names):
-        marker = MARKERS[index % len(MARKERS)] if len(grid) <= 30 else ""
-        ax.plot(grid, values[:, index], color=PALETTE[index % len(PALETTE)], linewidth=1.8, label=name, marker=marker, markersize=3)
+    lines = []
+    for index in range(values.shape[1]):
+        marker, color = MARKERS[index % len(MARKERS)] if len(grid) <= 30 else "", PALETTE[index % len(PALETTE)]
+        lines += ax.plot(grid, values[:, index], color=color, linewidth=1.8, linestyle=dash(index), marker=marker, markersize=3)
     ax.set_ylim(low - 1.6 * _DENSITY * reach, high + 0.05 * reach)
     ax.locator_params(axis="x", nbins=6)
     ax.axhline(0, color=FAINT, linewidth=0.8, zorder=0)
@@ -42,20 +41,21 @@ def draw_lines(
     ax.set_zorder(below.get_zorder() + 1)
     ax.patch.set_visible(False)
     tidy_axes(ax)
+    return lines
 
 
-def draw_bars(
-    ax: Axes, grid: NDArray[Any], values: NDArray[Any], cases: pd.Series[Any], names: Sequence[str | None], limits: tuple[float, float]
-) -> None:
-    """One bar a category ``(G,)`` and output ``(G, K)``, each with its share of the cases."""
+def draw_bars(ax: Axes, grid: NDArray[Any], values: NDArray[Any], cases: pd.Series[Any], limits: tuple[float, float]) -> Sequence[Any]:
+    """One bar a category ``(G,)`` and output ``(G, K)``, each with its share of the cases; the bars of each output."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = limits
-    reach, height = max(high - low, 1e-6), 0.7 / len(names)
-    for index, name in enumerate(names):
-        places = np.arange(len(grid)) + (index - (len(names) - 1) / 2) * height
-        colors = [RAISES if value > 0 else LOWERS for value in values[:, 0]] if len(names) == 1 else PALETTE[index % len(PALETTE)]
-        ax.barh(places, values[:, index], height=height, color=colors, label=name)
+    count = values.shape[1]
+    reach, height = max(high - low, 1e-6), 0.7 / count
+    bars = []
+    for index in range(count):
+        places = np.arange(len(grid)) + (index - (count - 1) / 2) * height
+        colors = [RAISES if value > 0 else LOWERS for value in values[:, 0]] if count == 1 else PALETTE[index % len(PALETTE)]
+        bars.append(ax.barh(places, values[:, index], height=height, color=colors))
     name_rows(ax, [f"{_word(value, 26)} ({share(cases, value):.0%})" for value in grid])
     ax.set_xlim(low - reach * _NAMES / (1 - _NAMES), high + 0.05 * reach)
     ax.set_xticks([tick for tick in MaxNLocator(3).tick_values(low, high) if low - 0.05 * reach <= tick <= high + 0.05 * reach])
@@ -65,6 +65,7 @@ def draw_bars(
     ax.tick_params(axis="y", labelsize="x-small", pad=-4)
     for text in ax.get_yticklabels():
         text.set_horizontalalignment("left")
+    return bars
 
 
 def draw_surface(
@@ -91,7 +92,7 @@ def draw_surface(
     ]
     ax.scatter(dots[0], dots[1], s=3, color=INK, alpha=0.4, linewidths=0)
     for axis, side, grid, name in zip((ax.xaxis, ax.yaxis), sides, grids, names, strict=True):
-        axis.set_label_text(name)
+        axis.set_label_text(shorten(name))
         if is_listed(grid):
             axis.set_ticks(side, [_word(value, 14) for value in grid], fontsize="x-small")
     tidy_axes(ax)

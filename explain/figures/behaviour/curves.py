@@ -21,7 +21,8 @@ from classifier.columns import encode_column
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.schema import Feature
-from explain.figures._style import axes_or_new, shorten
+from explain.figures._picture import picture
+from explain.figures._style import axes_or_new, name_classes, shorten
 from explain.figures.behaviour._panels import draw_bars, draw_lines, draw_surface, is_listed, share
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _POINTS, _SIDE, _BARS = 400, 60, 12
 
 
+@picture
 def draw_curves(classifier: Classifier, dataset: Dataset, *, features: Sequence[str] | None = None, columns: int = 3) -> Figure:
     """Draw a panel for each feature and each pair, those that move the output most first.
 
@@ -70,14 +72,15 @@ def draw_curves(classifier: Classifier, dataset: Dataset, *, features: Sequence[
     unit = f"log-odds of {classifier.classes[1]}" if len(classifier.classes) == 2 else "logit of each class"
     figure.suptitle(f"What each feature adds to the {unit}; grey and in brackets: where the training rows lie", fontsize="large")
     axes = [figure.add_subplot(rows, columns, place) for place in range(1, len(panels) + 1)]
-    for ax, (curve, k) in zip(axes, panels, strict=True):
-        _draw(curve, classifier, limits[len(curve.term)], k, ax)
+    drawn = [_draw(curve, classifier, limits[len(curve.term)], k, ax) for ax, (curve, k) in zip(axes, panels, strict=True)]
     if len(classifier.classes) > 2:
-        single = next(ax for ax, (curve, _) in zip(axes, panels, strict=True) if len(curve.term) == 1)
-        figure.legend(*single.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
+        handles = next(found for found in drawn if found)
+        names = [shorten(name, 20) for name in classifier.classes]
+        figure.legend(list(handles), names, loc="outside lower center", ncols=5, frameon=False)
     return figure
 
 
+@picture
 def draw_curve(classifier: Classifier, dataset: Dataset, term: Sequence[str], *, output: int = 0, ax: Axes | None = None) -> Axes:
     """Draw one term: a line over a number, bars for categories, a surface for a pair.
 
@@ -98,9 +101,9 @@ def draw_curve(classifier: Classifier, dataset: Dataset, term: Sequence[str], *,
         raise ConfigurationError(f"there is no term {' × '.join(term)!r}", remedy=did_you_mean(" × ".join(term), known))
     (curve,) = _curves(classifier, dataset, [tuple(term)])
     ax = axes_or_new(ax, width=5.0, height=3.2)
-    _draw(curve, classifier, (float(curve.values.min()), float(curve.values.max())), output, ax)
-    if len(classifier.classes) > 2 and len(term) == 1:
-        ax.legend(frameon=False, fontsize="x-small", loc="upper right")
+    drawn = _draw(curve, classifier, (float(curve.values.min()), float(curve.values.max())), output, ax)
+    if len(classifier.classes) > 2 and drawn:
+        name_classes(ax, drawn, classifier.classes, fontsize="x-small", loc="upper right")
     return ax
 
 
@@ -138,26 +141,28 @@ def _curves(classifier: Classifier, dataset: Dataset, terms: Sequence[tuple[str,
     return curves
 
 
-def _draw(curve: _Curve, classifier: Classifier, limits: tuple[float, float], output: int, ax: Axes) -> None:
-    names = classifier.classes if len(classifier.classes) > 2 else (None,)
-    title = " × ".join(curve.term)
+def _draw(curve: _Curve, classifier: Classifier, limits: tuple[float, float], output: int, ax: Axes) -> Sequence[Any]:
+    """Draw one term; what a legend names of it."""
+    drawn: Sequence[Any] = ()
+    title = " × ".join(shorten(name, 30) for name in curve.term)
     if len(curve.term) == 2:
-        if len(names) > 1:
-            title = f"{title}, {names[output]}"
+        if len(classifier.classes) > 2:
+            title = f"{title}, {shorten(classifier.classes[output], 20)}"
         surface = curve.values[:, output].reshape(len(curve.grids[0]), -1)
         draw_surface(ax, curve.term, curve.grids, surface, curve.cases, max(-limits[0], limits[1]))
     else:
         (grid,), values, (cases,) = curve.grids, curve.values, curve.cases
         if not is_listed(grid):
-            draw_lines(ax, grid, values, cases, names, limits)
+            drawn = draw_lines(ax, grid, values, cases, limits)
             ax.set_xlabel(classifier.schema[curve.term[0]].unit)
         else:
             if len(grid) > _BARS:
                 title = f"{title}, the {_BARS} most frequent of {len(grid)}"
                 chosen = np.sort(np.argsort([-share(cases, value) for value in grid], kind="stable")[:_BARS])
                 grid, values = grid[chosen], values[chosen]
-            draw_bars(ax, grid, values, cases, names, limits)
+            drawn = draw_bars(ax, grid, values, cases, limits)
     ax.set_title(shorten(title, 60), loc="left", fontsize="medium")
+    return drawn
 
 
 def _additive(classifier: Classifier) -> AdditiveNetwork:

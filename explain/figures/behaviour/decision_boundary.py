@@ -10,7 +10,8 @@ from torch import Tensor
 
 from classifier.classifier import Classifier
 from classifier.errors import NotApplicableError
-from explain.figures._style import INK, MARKERS, PALETTE, axes_or_new, tidy_axes
+from explain.figures._picture import picture
+from explain.figures._style import INK, MARKERS, PALETTE, axes_or_new, name_classes, shorten, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 _MARGIN = 0.08
 
 
+@picture
 def draw_decision_boundary(
     classifier: Classifier, x: Tensor, labels: Tensor, *, points: int = 240, title: str = "", ax: Axes | None = None
 ) -> Axes:
     """Draw the probabilities as a field of colour, the rows as points, and the lines where the decision changes.
 
     Args:
-        classifier: One of two numeric features, and of at most 8 classes.
+        classifier: One of two numeric features, and of at most 10 classes.
         x: Encoded inputs ``(N, 2)``.
         labels: Their classes ``(N,)``.
         points: Grid points a side.
@@ -32,7 +34,7 @@ def draw_decision_boundary(
         ax: Where to draw; a new figure where there is none.
 
     Raises:
-        NotApplicableError: If there are not two numeric features, or more than 8 classes.
+        NotApplicableError: If there are not two numeric features, or more than 10 classes.
     """
     features, classes = classifier.schema.features, classifier.classes
     if classifier.schema.shape != (2,) or len(features) != 2 or not all(feature.numeric for feature in features):
@@ -54,7 +56,7 @@ def draw_decision_boundary(
     if len(classes) == 2:
         colors = LinearSegmentedColormap.from_list("event", [PALETTE[0], "#F7F7F7", PALETTE[1]])
         image = ax.imshow(field[..., 1], cmap=colors, vmin=0, vmax=1, origin="lower", extent=extent, aspect="auto", alpha=0.75)
-        ax.figure.colorbar(image, ax=ax, label=f"probability of {classes[1]}", pad=0.02).outline.set_visible(False)
+        ax.figure.colorbar(image, ax=ax, label=f"probability of {shorten(classes[1])}", pad=0.02).outline.set_visible(False)
     else:
         blend = field @ np.array([to_rgb(color) for color in PALETTE[: len(classes)]])
         ax.imshow(np.clip(1 - 0.5 * (1 - blend), 0, 1), origin="lower", extent=extent, aspect="auto")
@@ -62,16 +64,17 @@ def draw_decision_boundary(
         lead = field[..., index] - np.delete(field, index, axis=2).max(2)
         if lead.min() < 0 < lead.max():
             ax.contour(horizontal, vertical, lead, levels=[0.0], colors=INK, linewidths=1.4)
-    for index, name in enumerate(classes):
+    dots = []
+    for index in range(len(classes)):
         rows = (labels == index).cpu()
         first, second = (_natural(classifier, axis, x.cpu()[rows, axis]) for axis in (0, 1))
-        ax.scatter(first, second, s=24, marker=MARKERS[index], color=PALETTE[index], edgecolors=INK, linewidths=0.5, label=name)
-    first_name, second_name = (f"{feature.name} ({feature.unit})" if feature.unit else feature.name for feature in features)
+        dots.append(ax.scatter(first, second, s=24, marker=MARKERS[index], color=PALETTE[index], edgecolors=INK, linewidths=0.5))
+    first_name, second_name = (f"{shorten(f.name)} ({f.unit})" if f.unit else shorten(f.name) for f in features)
     ax.set_xlabel(first_name)
     ax.set_ylabel(second_name)
     right = (classifier.predict(x).cpu() == labels.cpu()).float().mean()
     ax.set_title(title or f"{right:.1%} of {len(x)} rows are decided rightly", loc="left", fontsize="medium")
-    ax.legend(frameon=True, framealpha=0.85, edgecolor="none", title="class of the row")
+    name_classes(ax, dots, classes, frameon=True, framealpha=0.85, edgecolor="none", fontsize="medium", title="class of the row")
     tidy_axes(ax)
     return ax
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING
 
+from explain.figures._picture import picture
 from explain.figures._style import FAINT, INK, LOWERS, NEUTRAL, axes_or_new, name_rows, signed, tidy_axes
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NAMES = {"accuracy": "accuracy", "log_loss": "log-loss", "auc": "area under the ROC curve"}
 
 
+@picture
 def draw_importance(importance: Importance, *, limit: int = 15, ax: Axes | None = None) -> Axes:
     """Draw the most important features, the largest on top; those whose interval includes nothing lost are grey.
 
@@ -37,7 +38,7 @@ def draw_importance(importance: Importance, *, limit: int = 15, ax: Axes | None 
     ax.margins(x=0.12)
     performance = importance.performance
     more = f"; {hidden} features not shown" if hidden else ""
-    ax.set_xlabel(fill(f"{importance.unit} when the feature comes from another row; grey: no clear loss; lines: 95 % intervals{more}", 80))
+    ax.set_xlabel(f"{importance.unit} when the feature comes from another row; grey: no clear loss; lines: 95 % intervals{more}")
     ax.set_title(
         f"What the decisions rest on: {_NAMES[importance.measure]} is {performance.value:.3g} on {performance.n:,} rows",
         loc="left",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from classifier.errors import ConfigurationError, did_you_mean
 from explain.behaviour.h_statistic import ALL_OTHERS
-from explain.figures._style import INK, LOWERS, axes_or_new, name_rows, tidy_axes
+from explain.figures._picture import picture
+from explain.figures._style import INK, LOWERS, axes_or_new, name_rows, shorten, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from explain.behaviour.h_statistic import InteractionStrength
 
 
+@picture
 def draw_interaction_strength(
     strength: InteractionStrength, *, target: str | None = None, total: bool = False, limit: int = 12, ax: Axes | None = None
 ) -> Axes:
@@ -43,9 +45,8 @@ def draw_interaction_strength(
     for row, (share, small, end) in enumerate(shares):
         said = "H of very little" if small else f"H = {share:.2f}"
         ax.annotate(said, (end, row), (5, 0), textcoords="offset points", va="center", fontsize="small", color=INK)
-    name_rows(
-        ax, frame["feature"] if total else [f"{first} × {second}" for first, second in zip(frame["feature"], frame["with"], strict=True)]
-    )
+    pairs = zip(frame["feature"], frame["with"], strict=True)
+    name_rows(ax, frame["feature"] if total else [f"{shorten(first, 20)} × {shorten(second, 20)}" for first, second in pairs])
     ax.margins(x=0.18)
     ax.set_xlim(left=0)
     unit, spread = strength.unit.replace("each class", name), strength.spread[strength.classes.index(name)]

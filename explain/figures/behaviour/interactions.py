@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from explain.figures._style import INK, LOWERS, axes_or_new, diverging_colors, shorten, tidy_axes
+from explain.figures._picture import picture
+from explain.figures._style import INK, LOWERS, axes_or_new, diverging_colors, name_value, shorten, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _NUMBERS = 14
 
 
+@picture
 def draw_interactions(interactions: Interactions, *, limit: int = 10, ax: Axes | None = None) -> Axes:
     """Draw the players with the largest effects, the largest first; over several rows the mean size.
 
@@ -35,7 +37,7 @@ def draw_interactions(interactions: Interactions, *, limit: int = 10, ax: Axes |
     count = len(order)
     words = interactions.modality.words(interactions.inputs[:1])[0] if single else {}
     names = [interactions.players[i] for i in order.tolist()]
-    labels = [shorten(f"{name} = {words[name]}" if words else name, 30) for name in names]
+    labels = [name_value(name, words[name]) if words else shorten(name, 30) for name in names]
     hidden = np.triu(np.ones_like(shown, dtype=bool), 1)
     largest = float(np.abs(shown).max()) or 1.0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +9,8 @@ import numpy as np
 from classifier.errors import NotApplicableError
 from classifier.modalities.image import Image
 from classifier.modality import modality_of
-from explain.figures._style import FAINT, INK, PALETTE, axes_or_new, font_families, shorten
+from explain.figures._picture import picture
+from explain.figures._style import FAINT, INK, PALETTE, axes_or_new, fold, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _FEATURES, _LETTERS, _LINE = 24, 15, 92
 
 
+@picture
 def draw_prototypes(prototypes: Prototypes, *, ax: Axes | None = None) -> Axes:
     """Draw the rows that were chosen.
 
@@ -57,12 +58,12 @@ def _draw_images(prototypes: Prototypes, ax: Axes | None) -> Axes:
     critical = max(sum(e.decision == d and e.role == "criticism" for e in prototypes.examples) for d in rows)
     ax = axes_or_new(ax, width=1.4 + 1.0 * (typical + critical + 0.4), height=0.8 + 1.0 * len(rows))
     filled: dict[tuple[int, str], int] = {}
-    for example, picture in zip(prototypes.examples, pictures, strict=True):
+    for example, shown in zip(prototypes.examples, pictures, strict=True):
         key = (example.decision, example.role)
         column = filled.get(key, 0) + (typical + 0.4 if example.role == "criticism" else 0)
         filled[key] = filled.get(key, 0) + 1
         place = (column + 0.05, column + 0.95, rows[example.decision] + 0.95, rows[example.decision] + 0.05)
-        ax.imshow(np.broadcast_to(picture, (*picture.shape[:2], 3)), extent=place, interpolation="nearest")
+        ax.imshow(np.broadcast_to(shown, (*shown.shape[:2], 3)), extent=place, interpolation="nearest")
         ax.add_patch(Rectangle((place[0], place[3]), 0.9, 0.9, fill=False, edgecolor=FAINT, linewidth=0.8))
     for decision, row in rows.items():
         ax.text(-0.1, row + 0.5, shorten(prototypes.classes[decision], 16), ha="right", va="center", color=INK)
@@ -76,7 +77,7 @@ def _draw_images(prototypes: Prototypes, ax: Axes | None) -> Axes:
 
 
 def _draw_texts(prototypes: Prototypes, ax: Axes | None) -> Axes:
-    blocks = [wrap(text, _LINE, max_lines=3, placeholder=" …") or [""] for text in prototypes.texts()]
+    blocks = [fold(shorten(text, 3 * _LINE - 8), _LINE).split("\n") for text in prototypes.texts()]
     ax = axes_or_new(ax, width=9.0, height=0.9 + 0.24 * (sum(map(len, blocks)) + len(blocks)))
     place = 0.0
     for example, lines in zip(prototypes.examples, blocks, strict=True):
@@ -89,7 +90,7 @@ def _draw_texts(prototypes: Prototypes, ax: Axes | None) -> Axes:
             va="top",
             weight="bold",
         )
-        ax.text(0.32, place, "\n".join(lines), fontsize="small", va="top", color=INK, family=font_families())
+        ax.text(0.32, place, "\n".join(lines), fontsize="small", va="top", color=INK)
         place += len(lines) + 0.6
     ax.set_xlim(0, 1.3)
     ax.set_ylim(place, -0.3)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING
 
-from explain.figures._style import INK, NEUTRAL, PALETTE, axes_or_new, shorten
+from explain.figures._picture import picture
+from explain.figures._style import INK, NEUTRAL, PALETTE, axes_or_new, fold, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
 _WIDEST, _LONGEST = 14.0, 36
 
 
+@picture
 def draw_surrogate(tree: SurrogateTree, *, ax: Axes | None = None) -> Axes:
     """Draw the tree; a branch is as wide as its share of the rows, and an end has its decision's colour and its probability.
 
@@ -40,7 +41,7 @@ def draw_surrogate(tree: SurrogateTree, *, ax: Axes | None = None) -> Axes:
                 [x, levels[child]], [y, y], color=color, alpha=0.55, linewidth=max(0.8, _WIDEST * share), zorder=2, solid_capstyle="butt"
             )
             ax.annotate(
-                fill(shorten(condition, 2 * _LONGEST), _LONGEST),
+                fold(shorten(condition, 2 * _LONGEST), _LONGEST),
                 (x, y),
                 (6, _WIDEST * share / 2 + 3),
                 textcoords="offset points",
@@ -52,15 +53,15 @@ def draw_surrogate(tree: SurrogateTree, *, ax: Axes | None = None) -> Axes:
     for place in ends:
         node = tree.nodes[place]
         most = max(node.probabilities) if len(tree.classes) > 2 else node.probabilities[1]
-        of = "" if len(tree.classes) > 2 else f" of {tree.classes[1]}"
+        of = "" if len(tree.classes) > 2 else f" of {shorten(tree.classes[1], 24)}"
         ax.plot(levels[place], heights[place], marker="o", color=PALETTE[node.decision % len(PALETTE)], markersize=8, zorder=5)
-        said = f"{tree.classes[node.decision]}\nprobability{of} {most:.2f}, {node.rows / tree.nodes[0].rows:.0%} of rows"
+        said = f"{shorten(tree.classes[node.decision], 36)}\nprobability{of} {most:.2f}, {node.rows / tree.nodes[0].rows:.0%} of rows"
         at = (levels[place], heights[place])
         ax.annotate(said, at, (9, 0), textcoords="offset points", va="center", fontsize="small", color=INK, bbox=_GROUND, zorder=4)
     ax.set_xlim(-0.05, deepest + 1.0)
     ax.set_ylim(len(ends) - 0.4, -0.75)
     ax.set_axis_off()
-    ax.set_title(fill(f"A tree that {tree.fidelity}", 96), loc="left", fontsize="medium")
+    ax.set_title(f"A tree that {tree.fidelity}", loc="left", fontsize="medium")
     return ax
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,8 @@ from classifier.modalities.image import Image
 from classifier.modalities.sequence import Series
 from classifier.modality import modality_of
 from classifier.schema import Schema
-from explain.figures._style import FAINT, INK, MARKERS, PALETTE, axes_or_new, font_families, shorten
+from explain.figures._picture import picture
+from explain.figures._style import FAINT, INK, MARKERS, PALETTE, axes_or_new, fold, shorten
 from explain.figures.examples._table import emphasis
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Width and height of a tile in inches, tiles beside each other, letters of a line of text.
 _SIDE, _BESIDE, _WIDE, _LETTERS = 1.15, 6, 7.4, 92
 _TEXT_LINES, _LINES = 3, 4
+# Letters of a line under a tile, and beside a text.
+_CAPTION, _NAME = 20, 28
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Band:
     color: str = INK
 
 
+@picture
 def draw_gallery(schema: Schema, bands: Sequence[Band], *, title: str, ax: Axes | None = None) -> Axes:
     """Draw bands of cases, one below the other; texts one a line, all else side by side.
 
@@ -62,7 +65,7 @@ def draw_gallery(schema: Schema, bands: Sequence[Band], *, title: str, ax: Axes 
     ax.set_axis_off()
     ax.set_title(title, loc="left", fontsize="medium")
     for number, name in enumerate(_drawn(schema) if schema.modality == "sequence" else ()):
-        ax.text(_SIDE + 0.15, 0.45 + 0.16 * number, shorten(name), color=PALETTE[number], fontsize=8, va="top", fontfamily=font_families())
+        ax.text(_SIDE + 0.15, 0.45 + 0.16 * number, shorten(name), color=PALETTE[number], fontsize=8, va="top")
     y = 0.0
     for band in bands:
         ax.text(0, y + 0.12, band.heading, color=band.color, fontsize=9.5, va="top", **emphasis(band.heading))
@@ -75,7 +78,7 @@ def draw_gallery(schema: Schema, bands: Sequence[Band], *, title: str, ax: Axes 
             else:
                 box = (place[0], place[1], _SIDE, tall - 0.5)
                 _tile(ax, schema, band.inputs[index : index + 1], box)
-                ax.text(place[0], place[1] + tall - 0.46, caption, color=INK, fontsize=8, va="top", fontfamily=font_families())
+                ax.text(place[0], place[1] + tall - 0.46, _cut(caption, _CAPTION), color=INK, fontsize=8, va="top")
         if len(band.captions) == 0:
             ax.text(0, y, "none", color=INK, fontsize=8, va="top")
         y += max(1, -(-len(band.captions) // (1 if texts else _BESIDE))) * tall + 0.02
@@ -115,12 +118,15 @@ def _tile(ax: Axes, schema: Schema, x: Tensor, box: tuple[float, float, float, f
 
 def _text(ax: Axes, schema: Schema, x: Tensor, place: tuple[float, float], caption: str, color: str) -> None:
     words = str(modality_of(schema).decode(x).iloc[0, 0])
-    # A Chinese character is as wide as two letters.
-    wide = sum(ord(letter) > 0x2E80 for letter in words) > len(words) / 3
-    lines = wrap(words, _LETTERS // 2 if wide else _LETTERS)[:_TEXT_LINES] or [""]
-    lines = [*lines[:-1], shorten(lines[-1] + ("…" if len("".join(lines)) < len(words.replace(" ", "")) else ""), _LETTERS)]
-    ax.text(place[0], place[1], caption, color=color, fontsize=8, va="top", fontfamily=font_families())
-    ax.text(place[0] + 1.7, place[1], "\n".join(lines), color=INK, fontsize=8, va="top", fontfamily=font_families())
+    lines = fold(words, _LETTERS).split("\n")
+    if len(lines) > _TEXT_LINES:
+        lines = [*lines[: _TEXT_LINES - 1], shorten(f"{lines[_TEXT_LINES - 1]}…", _LETTERS)]
+    ax.text(place[0], place[1], _cut(caption, _NAME), color=color, fontsize=8, va="top")
+    ax.text(place[0] + 1.7, place[1], "\n".join(lines), color=INK, fontsize=8, va="top")
+
+
+def _cut(caption: str, letters: int) -> str:
+    return "\n".join(shorten(line, letters) for line in caption.split("\n"))
 
 
 def _drawn(schema: Schema) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import wrap
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from explain.figures._style import FAINT, INK, axes_or_new, font_families
+from explain.figures._picture import picture
+from explain.figures._style import FAINT, INK, axes_or_new, fold, font_families, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +36,7 @@ class Column:
     marked: Sequence[bool] = ()
 
 
+@picture
 def draw_columns(names: Sequence[str], columns: Sequence[Column], *, title: str, gaps: Sequence[int] = (), ax: Axes | None = None) -> Axes:
     """Draw the cases.
 
@@ -47,10 +49,13 @@ def draw_columns(names: Sequence[str], columns: Sequence[Column], *, title: str,
     """
     from matplotlib.patches import Rectangle
 
+    heads = [[_folded(line, _CELL + 1) for line in column.head] for column in columns]
+    # Each line of a head is as high in all columns.
+    head_lines = [1 + max(line.count("\n") for line in alike) for alike in zip_longest(*heads, fillvalue="")]
     labels = [_folded(name, _NAME) for name in names]
     texts = [[_folded(cell, _CELL) for cell in column.cells] for column in columns]
     heights = [1.0 + max(label.count("\n"), *(text[row].count("\n") for text in texts)) for row, label in enumerate(labels)]
-    head = max(len(column.head) for column in columns)
+    head = sum(head_lines)
     places, edge = [], float(_NAME + 1)
     for number in range(len(columns)):
         edge += 2 if number in gaps else 0
@@ -64,11 +69,10 @@ def draw_columns(names: Sequence[str], columns: Sequence[Column], *, title: str,
     ax.set_ylim(depth, 0)
     ax.set_title(title, loc="left", fontsize="medium")
     font: dict[str, Any] = {"fontsize": _POINTS, "color": INK, "va": "top", "fontfamily": font_families()}
-    for column, place in zip(columns, places, strict=True):
-        for line, text in enumerate(column.head):
-            last = line == len(column.head) - 1
-            style = {**font, "color": column.color, **emphasis(text)} if last else font
-            ax.text(place, line, text, **style)
+    for column, lines, place in zip(columns, heads, places, strict=True):
+        for line, text in enumerate(lines):
+            style = {**font, "color": column.color, **emphasis(text)} if line == len(lines) - 1 else font
+            ax.text(place, sum(head_lines[:line]), text, **style)
         ax.plot([place, place + _CELL], [head + 0.45] * 2, color=column.color, linewidth=1.6, solid_capstyle="butt")
     y = head + 0.8
     for row, (label, height) in enumerate(zip(labels, heights, strict=True)):
@@ -90,7 +94,7 @@ def emphasis(text: str) -> dict[str, Any]:
 
 
 def _folded(text: str, width: int) -> str:
-    lines = wrap(text, width) or [""]
+    lines = fold(text, width).split("\n")
     if len(lines) > _LINES:
-        lines = [*lines[: _LINES - 1], lines[_LINES - 1][: width - 1] + "…"]
+        lines = [*lines[: _LINES - 1], shorten(f"{lines[_LINES - 1]}…", width)]
     return "\n".join(lines)

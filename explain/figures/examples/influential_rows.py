@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from explain.figures._picture import picture
 from explain.figures._style import INK, LOWERS, RAISES, axes_or_new, name_rows, tidy_axes
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _MOST = 15
 
 
+@picture
 def plot_rows(influence: Influence, ax: Axes | None = None) -> Axes:
     """Draw the fifteen strongest training rows over all inputs, one point an input; a bar marks the mean size of a row's scores."""
     strength = influence.strength()

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from classifier.errors import ConfigurationError
+from explain.figures._picture import picture
 from explain.figures._style import INK, LEVELS, LOWERS, axes_or_new, diverging_colors, tidy_axes
 from explain.figures.network._tiles import draw_tiles, largest_first
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _MAPS, _UNITS, _ROWS = 24, 64, 60
 
 
+@picture
 def draw_activations(values: Tensor, layer: str, row: int = 0) -> Figure:
     """Draw what a layer gave.
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import ConfigurationError
-from explain.figures._style import FAINT, INK, LOWERS, axes_or_new, font_families, shorten, tidy_axes
+from explain.figures._picture import picture
+from explain.figures._style import FAINT, INK, LOWERS, axes_or_new, shorten, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _TOKENS, _LETTERS = 20, 14
 
 
+@picture
 def draw_attention_heads(view: AttentionView, row: int = 0, *, layers: int = 4, heads: int = 4) -> Figure:
     """Draw the attention of one input: each row of a matrix is a token that asks, and shares out 1 among those that answer.
 
@@ -97,8 +99,8 @@ def _pooling_figure(view: AttentionView, row: int) -> Figure:
 
 
 def _frame(ax: Axes, names: Sequence[str], *, left: bool, below: bool) -> None:
-    ax.set_yticks(range(len(names)), names if left else [""] * len(names), fontsize="x-small", family=font_families())
-    ax.set_xticks(range(len(names)), names if below else [""] * len(names), fontsize="x-small", rotation=90, family=font_families())
+    ax.set_yticks(range(len(names)), names if left else [""] * len(names), fontsize="x-small")
+    ax.set_xticks(range(len(names)), names if below else [""] * len(names), fontsize="x-small", rotation=90)
     ax.tick_params(length=0, colors=INK)
     for spine in ax.spines.values():
         spine.set_color(FAINT)

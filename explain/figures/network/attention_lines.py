@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from explain.figures._style import INK, LOWERS, axes_or_new, font_families, shorten
+from explain.figures._picture import picture
+from explain.figures._style import INK, LOWERS, axes_or_new, shorten
 from explain.figures.network.attention_heads import busiest_tokens
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LINES = 48
 
 
+@picture
 def draw_attention_lines(view: AttentionView, row: int = 0, *, layer: int = 1, head: int | None = None, ax: Axes | None = None) -> Axes:
     """Draw who asks whom: the wider a line, the farther its weight is above an even share.
 
@@ -55,7 +57,7 @@ def draw_attention_lines(view: AttentionView, row: int = 0, *, layer: int = 1, h
     ax.add_collection(lines)
     for place, names_there, x, side in ((starts, asking, -0.03, "right"), (np.arange(len(tokens)), names, 1.03, "left")):
         for y, name in zip(place, names_there, strict=True):
-            ax.text(x, y, name, ha=side, va="center", fontsize="small", color=INK, family=font_families())
+            ax.text(x, y, name, ha=side, va="center", fontsize="small", color=INK)
     ax.text(-0.03, -1.0, "asks", ha="right", va="center", fontsize="small", color=INK, fontstyle="italic")
     ax.text(1.03, -1.0, "answers", ha="left", va="center", fontsize="small", color=INK, fontstyle="italic")
     ax.set_xlim(-0.7, 1.7)

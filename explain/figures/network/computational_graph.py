@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from explain.figures._picture import picture
 from explain.figures._style import FAINT, INK, LOWERS, RAISES, axes_or_new, shorten
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _LANE, _APART = 10.35, 0.32
 _ARROW = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
 
 
+@picture
 def draw_network(graph: NetworkGraph, *, ax: Axes | None = None) -> Axes:
     """Draw a box for each step: its name, its type, the shape of what it gives, and how many numbers it learned.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classifier.errors import ConfigurationError
+from explain.figures._picture import picture
 from explain.figures._style import INK, axes_or_new, diverging_colors, shorten, tidy_axes
 from explain.figures.network._tiles import draw_tiles, largest_first
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _CHANNELS, _INPUTS = 6, 30
 
 
+@picture
 def draw_filters(found: Filters, *, limit: int = 16) -> Figure:
     """Draw the filters of a convolution as pictures, one a channel, and the weights of units as a heat map.
 
@@ -47,7 +49,7 @@ def draw_filters(found: Filters, *, limit: int = 16) -> Figure:
         return draw_tiles(
             [flat[unit, channel] for unit in units for channel in range(channels)],
             [
-                f"filter {unit}" + (f", {found.inputs[channel]}" if flat.shape[1] > 1 else "")
+                f"filter {unit}" + (f", {shorten(found.inputs[channel], 12)}" if flat.shape[1] > 1 else "")
                 for unit in units
                 for channel in range(channels)
             ],
@@ -71,7 +73,7 @@ def _table(
     names = list(found.inputs)
     if found.weights.dim() == 3:
         width = found.weights.shape[2]
-        names = [f"{name}, place {place + 1}" for name in names for place in range(width)]
+        names = [f"{shorten(name, 20)}, place {place + 1}" for name in names for place in range(width)]
     inputs = largest_first(np.sqrt((weights**2).sum(0)), _INPUTS)
     ax = axes_or_new(None, width=max(5.4, 2.6 + 0.27 * len(units)), height=1.4 + 0.21 * len(inputs))
     image = ax.imshow(weights[:, inputs].T, cmap=diverging_colors(), vmin=-reach, vmax=reach, aspect="auto", interpolation="nearest")

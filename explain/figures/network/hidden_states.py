@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from explain.figures._style import INK, MARKERS, PALETTE, tidy_axes
+from explain.figures._picture import picture
+from explain.figures._style import INK, MARKERS, PALETTE, name_classes, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _PATHS = 24
 
 
+@picture
 def draw_hidden_states(found: HiddenStates, layer: str) -> Figure:
     """Draw two panels: the states in the plane in which they vary most, and their size by step, coloured by the decision.
 
@@ -33,7 +35,7 @@ def draw_hidden_states(found: HiddenStates, layer: str) -> Figure:
     figure = Figure(figsize=(9.4, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     plane, sizes = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    named: set[int] = set()
+    marks: dict[int, Any] = {}
     for row in rows:
         decided = int(found.predictions[row])
         color, marker = PALETTE[decided % len(PALETTE)], MARKERS[decided % len(MARKERS)]
@@ -42,24 +44,14 @@ def draw_hidden_states(found: HiddenStates, layer: str) -> Figure:
         path = path[::-1] if layer in found.backwards else path
         plane.plot(path[:, 0], path[:, 1], color=color, linewidth=0.9, alpha=0.55)
         plane.plot(path[:1, 0], path[:1, 1], ".", color=color, markersize=4)
-        label = found.classes[decided] if decided not in named else None
-        plane.plot(
-            path[-1:, 0],
-            path[-1:, 1],
-            marker,
-            color=color,
-            markersize=7,
-            markeredgecolor=INK,
-            markeredgewidth=0.5,
-            label=label,
-            linestyle="none",
-        )
+        (mark,) = plane.plot(path[-1:, 0], path[-1:, 1], marker, color=color, markersize=7, markeredgecolor=INK, markeredgewidth=0.5)
+        marks.setdefault(decided, mark)
         sizes.plot(here.nonzero()[0] + 1, norm, color=color, linewidth=1.0, alpha=0.6)
-        named.add(decided)
     plane.set_xlabel(f"first component ({shares[0]:.0%} of the variance)")
     plane.set_ylabel(f"second component ({shares[1]:.0%})")
     plane.set_title("Paths, from the dot to the mark", loc="left", fontsize="medium")
-    plane.legend(frameon=True, framealpha=0.85, edgecolor="none", title="decided as", fontsize="small")
+    names = [found.classes[decided] for decided in marks]
+    name_classes(plane, list(marks.values()), names, frameon=True, framealpha=0.85, edgecolor="none", title="decided as")
     sizes.set_xlabel("step")
     sizes.set_ylabel("size of the state (Euclidean norm)")
     sizes.set_ylim(bottom=0)

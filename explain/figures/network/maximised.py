@@ -10,7 +10,8 @@ from classifier.errors import ConfigurationError
 from classifier.modalities._observed import OBSERVED
 from classifier.modalities.image import Image
 from classifier.modality import modality_of
-from explain.figures._style import INK, LOWERS, NEUTRAL, PALETTE, axes_or_new, name_rows, tidy_axes
+from explain.figures._picture import picture
+from explain.figures._style import INK, LOWERS, NEUTRAL, PALETTE, axes_or_new, dash, name_classes, name_rows, tidy_axes
 from explain.figures.network._tiles import draw_tiles, largest_first
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _COLUMNS = 20
 
 
+@picture
 def draw_maximised(found: Maximised, *, limit: int = 4) -> Figure:
     """Draw images as pictures, series as lines, and the strongest input of a table as points within the columns' ranges.
 
@@ -58,13 +60,15 @@ def _series(found: Maximised, title: str) -> Figure:
     low, high = (torch.where(bound.isfinite(), bound, edge) for bound, edge in ((low, found.inputs.amin(0)), (high, found.inputs.amax(0))))
     share = (found.inputs[0] - low) / (high - low).clamp_min(1e-12)
     names = [name for name in found.schema.columns if name != OBSERVED][: len(PALETTE)]
+    lines = []
     for place, name in enumerate(names):
-        ax.plot(range(1, len(share) + 1), share[:, found.schema.columns.index(name)], color=PALETTE[place], linewidth=1.8, label=name)
+        values = share[:, found.schema.columns.index(name)]
+        lines += ax.plot(range(1, len(share) + 1), values, color=PALETTE[place], linestyle=dash(place), linewidth=1.8)
     ax.set_xlabel("step")
     ax.set_ylabel("share of the variable's range")
     ax.set_ylim(-0.04, 1.04)
     ax.grid(axis="y", color="#EEEEEE")
-    ax.legend(frameon=False, fontsize="small")
+    name_classes(ax, lines, names)
     ax.set_title(title, loc="left", fontsize="medium")
     tidy_axes(ax)
     return ax.figure  # type: ignore[return-value]  # axes of a figure of their own

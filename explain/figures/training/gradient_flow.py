@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from explain.figures._picture import picture
 from explain.figures._style import FAINT, INK, LOWERS, NEUTRAL, axes_or_new, shorten, tidy_axes
-from explain.internals.diagnosis import MANY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,7 @@ _ALARM = "#D55E00"
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
 
 
+@picture
 def draw_gradient_flow(diagnosis: Diagnosis, *, ax: Axes | None = None) -> Axes:
     """Draw a line down the layers, in the order in which they compute, along an axis of orders of magnitude.
 
@@ -58,14 +59,15 @@ def draw_gradient_flow(diagnosis: Diagnosis, *, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("gradient of a row's loss by what the layer gives (norm, mean over rows)")
     found = {symptom.kind: symptom for symptom in diagnosis.symptoms}
     said = f"found: {', '.join(found)}" if found else "nothing found that keeps it from learning"
-    ax.figure.suptitle(f"Gradient by layer, {diagnosis.rows} rows\n{said}", x=0.01, ha="left", fontsize="medium")
+    ax.set_title(f"Gradient by layer, {diagnosis.rows} rows\n{said}", loc="left", fontsize="medium")
     tidy_axes(ax, keep=("bottom",))
     return ax
 
 
 def _units(layer: LayerHealth) -> tuple[str, bool]:
     """How many units are dead or saturated, and whether that is many."""
-    count, word = (layer.dead, "dead") if layer.dead is not None else (layer.saturated, "saturated")
-    if count is None or layer.units is None:
-        return "", False
-    return f"{count} of {layer.units} {word}", count >= MANY * layer.units
+    if layer.dead is not None:
+        return f"{layer.dead} of {layer.units} dead", layer.mostly_dead
+    if layer.saturation is not None:
+        return f"{layer.saturation:.0%} saturated, {layer.saturated} of {layer.units} units", layer.mostly_saturated
+    return "", False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from explain.figures._picture import picture
 from explain.figures._style import INK, LEVELS, LOWERS, RAISES, axes_or_new, tidy_axes
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _LINES = 14
 
 
+@picture
 def draw_loss_landscape(landscape: LossLandscape, *, ax: Axes | None = None) -> Axes:
     """Draw the loss along one random direction, or over two; the star is the network itself.
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from classifier.errors import ConfigurationError
+from explain.figures._picture import picture
 from explain.figures._style import INK, LOWERS, RAISES, axes_or_new, tidy_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@picture
 def draw_training_curves(
     train: Sequence[float],
     validation: Sequence[float],
@@ -29,7 +32,12 @@ def draw_training_curves(
         label: What the losses are, with their unit.
         title: Title.
         ax: Where to draw; a new figure where there is none.
+
+    Raises:
+        ConfigurationError: If there is no such epoch.
     """
+    if not 1 <= chosen <= len(validation):
+        raise ConfigurationError(f"chosen must be one of the {len(validation)} epochs that have a validation loss, got {chosen}")
     from matplotlib.ticker import MaxNLocator
 
     ax = axes_or_new(ax, height=3.6)

@@ -31,7 +31,8 @@ class InfluenceFunctions(InfluenceMethod):
 
     ``g_input . (C + damping)^-1 g_row / M``, with the curvature C of the mean training loss (equation 2). It holds where the weights
     are at a minimum. Training that stops early is not, and what is computed then is the answer of a training that is held
-    near the present weights (Bae et al., 2022, arXiv:2209.05364); a note says how far the training loss is from rest.
+    near the present weights (Bae et al., 2022, arXiv:2209.05364); a note says how far the training loss is from rest. Class weights stay
+    as they were, where a recipe that balances classes would count them anew.
 
     Args:
         curvature: ``"gauss_newton"``, or ``"hessian"``, which for a network may have negative directions and is refused then.

@@ -220,6 +220,19 @@ def test_few_rows_and_impossible_rows_are_noted(case: Make, mixed: Case) -> None
     assert "rate has a relation" in dependence(related, replace(mixed[1], schema=schema), "rate").notes[0]
 
 
+def test_features_keep_their_columns_whatever_they_are_called() -> None:
+    generator = np.random.default_rng(0)
+    data = Dataset.from_frame(
+        pd.DataFrame({"value": generator.normal(size=40), "low": generator.normal(size=40), "y": ["a", "b"] * 20}), target="y"
+    )
+    box = Classifier.wrap(lambda x: x[:, 0], schema=data.schema, classes=data.classes)
+    found = dependence(box, data, ("value", "low"))
+    frame = found.to_frame()
+    assert list(frame.columns) == ["value", "low", "(class)", "(value)", "(low)", "(high)"]
+    assert np.unique(frame["value"]) == pytest.approx(found.grids[0])
+    assert frame["(low)"].to_numpy() == pytest.approx(found.low.reshape(-1))
+
+
 def test_what_does_not_hold_is_refused(mixed: Case) -> None:
     classifier, data = mixed
     with pytest.raises(ConfigurationError, match=r"no feature 'rat'; did you mean 'rate'"):

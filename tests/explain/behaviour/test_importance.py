@@ -54,11 +54,17 @@ def test_with_all_repeats_it_is_the_loss_over_all_pairs_of_rows(case: Callable[.
         assert measured.value == pytest.approx(np.mean(losses), abs=1e-6)
 
 
-def test_what_the_classifier_ignores_loses_nothing_and_has_no_interval(case: Callable[..., tuple[Classifier, Dataset]]) -> None:
+def test_where_no_row_moves_the_interval_tells_how_rare_such_rows_may_be(case: Callable[..., tuple[Classifier, Dataset]]) -> None:
     classifier, data = case(rule, np.random.default_rng(0).normal(size=(60, 3)))
-    for metric in ("accuracy", "log_loss", "auc"):
+    for metric in ("accuracy", "auc"):
         ignored = importance(classifier, data, metric=metric, repeats=3).metrics[2]  # type: ignore[arg-type]
-        assert (ignored.value, ignored.low, ignored.high) == pytest.approx((0, 0, 0), abs=1e-12)
+        # The row that is not among them is drawn three times at most in 97.5 % of resamples: the rule of three.
+        assert (ignored.value, ignored.low, ignored.high) == pytest.approx((0, -3 / 61, 3 / 61), abs=1e-12)
+    first, _, ignored = importance(classifier, data, metric="log_loss", repeats=3).metrics
+    assert ignored.value == pytest.approx(0, abs=1e-12)
+    assert ignored.low is not None
+    assert first.value is not None
+    assert -first.value < ignored.low < -0.01
 
 
 def test_a_larger_weight_is_more_important(case: Callable[..., tuple[Classifier, Dataset]]) -> None:
@@ -91,6 +97,33 @@ def test_a_group_is_taken_from_the_other_row_together(case: Callable[..., tuple[
     assert together.notes == ()
     assert alone.metrics[0].value is not None
     assert alone.metrics[0].value > 0.5
+
+
+def rare(x: torch.Tensor) -> torch.Tensor:
+    """Log-odds in whose sign the second number matters in one row of 44."""
+    return x[:, 0] * (2 + x[:, 1])
+
+
+def covered(case: Callable[..., tuple[Classifier, Dataset]], metric: str, truth: float, draws: int) -> int:
+    """In how many draws of 25 rows the interval of the second number of `rare` holds the truth."""
+    hits = 0
+    for seed in range(draws):
+        classifier, data = case(rare, np.random.default_rng(seed).normal(size=(25, 2)), seed=seed)
+        found = importance(classifier, data, metric=metric, seed=seed).metrics[1]  # type: ignore[arg-type]
+        assert found.low is not None
+        assert found.high is not None
+        hits += found.low <= truth <= found.high
+    return hits
+
+
+def test_intervals_cover_what_matters_in_few_rows(case: Callable[..., tuple[Classifier, Dataset]]) -> None:
+    assert covered(case, "accuracy", 0.0148, 15) >= 14
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("metric", "truth"), [("accuracy", 0.0148), ("log_loss", 0.0806)])
+def test_they_cover_it_as_often_as_they_say(case: Callable[..., tuple[Classifier, Dataset]], metric: str, truth: float) -> None:
+    assert covered(case, metric, truth, 200) >= 186
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ import torch
 from cases import cases
 
 from classifier.classifier import Classifier
-from classifier.modality import modality_of
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, NotApplicableError
+from classifier.modality import modality_of
 from explain.behaviour.h_statistic import ALL_OTHERS, interaction_strength
 
 Case = tuple[Classifier, Dataset]
@@ -79,6 +79,17 @@ def test_a_share_of_next_to_nothing_is_marked(case: Make) -> None:
     assert found.small[0, 0]
     assert not found.small[1, 0]
     assert "read their sizes" in found.notes[0]
+
+
+def test_shares_above_all_are_explained(case: Make) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    x[:, 1] = x[:, 0] + 0.1 * x[:, 1]
+    found = interaction_strength(*case(lambda x: (x[:, 0] - x[:, 1]).abs() + x[:, 2], x))
+    assert found.share[0, 0] > 3
+    assert "strongly correlated: x0 and x1 (+1.00)" in found.notes[0]
+    assert "of 6 shares are above 1: each alone does more than both jointly; read their sizes" in found.notes[1]
+    independent = interaction_strength(*case(lambda x: x[:, 0] * x[:, 2], x), ["x0", "x2"])
+    assert not any("above 1" in note for note in independent.notes)
 
 
 def test_every_class_and_every_aligned_modality(case: Make) -> None:

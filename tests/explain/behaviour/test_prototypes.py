@@ -92,6 +92,13 @@ def test_another_category_is_as_far_as_a_whole_range(mixed: Case) -> None:
     assert torch.cdist(points, points)[0].tolist() == pytest.approx([0, 1, 1], abs=1e-6)
 
 
+def test_places_are_right_where_rows_share_an_id(mixed: Case) -> None:
+    data = mixed[1][np.r_[0:100, 50:150]]
+    for rows in (2000, 150):
+        found = prototypes(mixed[0], data, rows=rows)
+        assert torch.equal(data.inputs[[example.place for example in found.examples]], found.inputs)
+
+
 def test_images_texts_and_layers() -> None:
     images = cases("image", 2)
     network = train(images.split(seed=0), Recipe("cnn", epochs=1), progress=False)

@@ -195,5 +195,16 @@ def test_what_cannot_be_is_refused(planted: Classifier) -> None:
     box = Classifier.wrap(planted.probabilities, schema=planted.schema, classes=planted.classes)
     with pytest.raises(NotApplicableError, match="black box"):
         tcav(box, concepts, pool, inputs, "1")
+    flat = Classifier.wrap(
+        nn.Sequential(nn.Linear(FEATURES, 4), nn.Threshold(1e6, 0.0), nn.Linear(4, 2)), schema=planted.schema, classes=planted.classes
+    )
     with pytest.raises(ModelError, match="gives the same for all examples"):
-        tcav(planted, {"same": inputs[:1].expand(6, -1)}, inputs[:1].expand(20, -1), inputs, "1")
+        tcav(flat, concepts, pool, inputs, "1")
+
+
+def test_random_examples_without_spread_are_no_chance_to_judge_by(planted: Classifier) -> None:
+    concepts, inputs = {"used": rows(12, 1, high=0)}, rows(10, 5)
+    with pytest.raises(ConfigurationError, match="all 100 random examples are the same; give ones that differ"):
+        tcav(planted, concepts, rows(1, 4).expand(100, -1), inputs, "1")
+    found = tcav(planted, concepts, rows(5, 4).repeat(20, 1), inputs, "1")
+    assert "only 5 of 100 random examples are different, so p rests on few" in found.notes

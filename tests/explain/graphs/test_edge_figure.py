@@ -62,7 +62,7 @@ def test_a_graph_is_drawn_by_the_edges_or_the_nodes_that_got_credit(method: str)
     assert len(lines) == int(x[..., 5:].sum()) // 2
     assert (len(widths) == 1) == (method == "exact_shapley")
     assert ax.figure.axes[1].get_ylabel() == explanation.label
-    assert explanation.method.replace("_", " ") in ax.get_title(loc="left")
+    assert explanation.method_name in ax.get_title(loc="left")
     ax.figure.draw_without_rendering()
 
 

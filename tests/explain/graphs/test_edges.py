@@ -167,7 +167,7 @@ def test_a_graph_without_edges_is_refused_by_its_row(method: str) -> None:
         ({"steps": 0}, "steps must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate must be greater than 0"),
         ({"size": -1.0}, "size must be at least 0"),
-        ({"entropy": float("nan")}, "entropy must be at least 0"),
+        ({"entropy": float("nan")}, "entropy of edge_mask must be finite"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, float], message: str) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from classifier import Classifier, Dataset, Splits
+from classifier.calibration import Calibration
 from classifier.errors import ConfigurationError, NotApplicableError
 from explain.internals import diagnosing
 from explain.internals.diagnosing import diagnose
@@ -53,6 +54,31 @@ def test_nothing_is_found_in_a_network_that_learned(modality: str, recipe: Recip
     assert found.loss < found.guess
 
 
+FRESH = {
+    "tabular": ("logistic", "mlp", "additive", "attention_table"),
+    "image": ("cnn", "resnet"),
+    "sequence": ("attention_recurrent", "temporal_cnn"),
+    "text": ("transformer_text",),
+    "graph": ("graph_attention",),
+}
+
+
+@pytest.mark.parametrize(("modality", "architecture"), [(modality, name) for modality, names in FRESH.items() for name in names])
+@pytest.mark.parametrize("classes", [2, 10])
+def test_a_fresh_network_of_every_architecture_is_untrained_and_nothing_else(modality: str, architecture: str, classes: int) -> None:
+    data = cases(modality, classes)
+    torch.manual_seed(0)
+    network = Recipe(architecture).network().build(data.schema, classes)
+    assert kinds(diagnose(Classifier.wrap(network, schema=data.schema, classes=data.classes), data)) <= {"untrained", "uninformed"}
+
+
+def test_a_calibration_is_no_part_of_what_learned() -> None:
+    module, data = stack(nn.Tanh, 1), cases("tabular", 2)
+    classifier = Classifier.wrap(module, schema=data.schema, classes=data.classes)
+    cooled = classifier.calibrated(Calibration(kind="temperature", temperature=1e4))
+    assert diagnose(cooled, data) == diagnose(classifier, data)
+
+
 def test_nothing_is_found_in_a_network_that_learned_real_credits() -> None:
     splits = Dataset.builtin("german-credit").split()
     classifier = train(splits, Recipe("mlp", epochs=5), progress=False)
@@ -72,14 +98,24 @@ def test_planted_dead_units_are_counted() -> None:
     assert "lower the learning rate" in symptom.remedy
 
 
-def test_a_dead_layer_stops_the_gradient_and_makes_the_answers_constant() -> None:
+def test_half_of_the_units_may_be_off_by_chance() -> None:
     module = stack(nn.ReLU, 2)
+    with torch.no_grad():
+        module[2].bias[:8], module[2].bias[8:] = -100.0, 5.0
+    found = diagnosed(module)
+    assert [layer.dead for layer in found.layers if layer.name == "3"] == [8]
+    assert "dead" not in kinds(found)
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU])
+def test_a_dead_layer_stops_the_gradient_and_makes_the_answers_constant(activation: Callable[[], nn.Module]) -> None:
+    module = stack(activation, 2)
     with torch.no_grad():
         module[2].bias[:] = -100.0
     found = diagnosed(module)
-    assert {"dead", "vanishing", "constant"} <= kinds(found)
+    assert kinds(found) - {"uninformed"} == {"dead", "no gradient", "constant"}
     assert found.gradient_ratio == 0
-    assert "none reaches it" in str(found)
+    assert "no gradient reaches 0, 2: all units of 3 are dead" in str(found)
 
 
 def test_channels_of_a_dead_convolution_are_counted() -> None:
@@ -116,7 +152,7 @@ def test_saturated_units_are_counted(activation: Callable[[], nn.Module], word: 
     found = diagnosed(module)
     (layer,) = [layer for layer in found.layers if layer.kind == word]
     assert (layer.units, layer.saturated, layer.dead) == (16, 10, None)
-    assert f"10 of 16 units of {word} are saturated" in str(found)
+    assert f"1: 62% of what {word} gives is saturated, 10 of 16 units nearly always" in str(found)
 
 
 def test_exploding_gradients_are_found() -> None:
@@ -131,7 +167,25 @@ def test_weights_that_are_not_finite_are_found() -> None:
     classifier = Classifier.wrap(module, schema=data.schema, classes=data.classes)
     with torch.no_grad():
         classifier.module[2].weight[0, 0] = torch.inf
-    assert "not finite" in kinds(diagnose(classifier, data))
+    (symptom,) = diagnose(classifier, data).symptoms
+    assert symptom.kind == "not finite"
+    assert "weights that are not finite, in 2.weight, and the answers to 24 of 24 rows are not finite" in symptom.said
+
+
+def test_answers_that_overflow_are_said_to_do_so_from_which_layer_on() -> None:
+    module, data = stack(nn.ReLU, 3), cases("tabular", 2)
+    classifier = Classifier.wrap(module, schema=data.schema, classes=data.classes)
+    with torch.no_grad():
+        for place in (2, 4, 6):
+            classifier.module[place].weight *= 1e20
+    (symptom,) = diagnose(classifier, data).symptoms
+    assert "rows are not finite, from layer 4 on" in symptom.said
+
+
+def test_an_infinity_that_a_network_only_remembers_is_none_of_its_weights() -> None:
+    module, data = stack(nn.ReLU, 1), cases("tabular", 2)
+    module.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+    assert "not finite" not in kinds(diagnose(Classifier.wrap(module, schema=data.schema, classes=data.classes), data))
 
 
 def test_a_network_that_only_knows_the_shares_is_uninformed() -> None:
@@ -140,7 +194,7 @@ def test_a_network_that_only_knows_the_shares_is_uninformed() -> None:
         module[-1].weight.zero_()
         module[-1].bias[:] = torch.tensor([0.0, 1.0])
     found = diagnosed(module)
-    assert {"constant", "uninformed"} <= kinds(found)
+    assert kinds(found) == {"untrained", "uninformed"}
     assert found.decided == (0.0, 1.0)
 
 

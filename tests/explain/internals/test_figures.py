@@ -31,9 +31,9 @@ def fresh(modality: str, architecture: str, **options: object) -> Classifier:
 
 
 def words(figure: Figure) -> str:
-    """All that is written in a figure, once it is drawn."""
+    """All that is written in a figure, once it is drawn, in one line."""
     figure.canvas.draw()
-    return " ".join(text.get_text() for text in figure.findobj(Text))
+    return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
 
 
 def test_attention_is_drawn_head_by_head_with_the_names_of_tokens() -> None:
@@ -124,6 +124,10 @@ def test_gradient_flow_names_what_was_found() -> None:
     found = diagnose(Classifier.wrap(module, schema=data.schema, classes=data.classes), data)
     text = words(found.plot().figure)
     assert all(word in text for word in ("8 of 8 dead", "found: dead", "none"))
+    ours, _ = Figure().subplots(1, 2)
+    found.plot(ours)
+    assert "found: dead" in ours.get_title(loc="left")
+    assert not ours.figure.texts, "nothing is written over the other axes"
 
 
 @pytest.mark.parametrize("dimensions", [1, 2])

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from classifier import Classifier, Dataset
-from classifier.errors import ConfigurationError, NotApplicableError
+from classifier.errors import ConfigurationError, DataError, NotApplicableError
 from explain.training_data.mislabelling import mislabelled
 
 
@@ -104,3 +104,6 @@ def test_bad_input_is_refused(planted: tuple[Classifier, Dataset, np.ndarray]) -
         mislabelled(classifier, rows).precision(wrong, 0)
     with pytest.raises(ConfigurationError, match="each of the 300 rows"):
         mislabelled(classifier, rows).auc(wrong[:5])
+    holed = replace(rows, inputs=rows.inputs.index_fill(0, torch.tensor([4]), torch.nan))
+    with pytest.raises(DataError, match="1 of 300 rows are not, first row 104"):
+        mislabelled(classifier, holed)

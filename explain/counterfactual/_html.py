@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from explain.counterfactual.wording import TABLE, shown, words_of
+from explain.counterfactual.differences import differences_of
+from explain.counterfactual.wording import TABLE
 
 if TYPE_CHECKING:
     from explain.counterfactual.result import Counterfactuals
@@ -22,30 +23,21 @@ def counterfactuals_html(result: Counterfactuals) -> str:
 
 
 def _table(one: Counterfactuals) -> str:
-    words = TABLE["en"]
-    changes = one.changes()
-    players = [one.modality.players[index] for index in one.changed.any(0).nonzero()[:, 0].tolist()]
-    before = one.modality.words(one.inputs)[0]
-    after = [{change.feature: change.after or words["left out"] for change in own} for own in changes]
-    heads = [words[one.kind] if ok else words["closest"] for ok in one.succeeds.tolist()]
-    decided = one.classes[int(one.decided[0])]
-    title = words["title" if one.kind == "counterfactual" else "kept"].format(f"'{decided}'")
-    if not bool(one.found[0]):
-        title += f": {words['none'].format(f'{int(one.evaluations[0]):,}')}"
-    head = "".join(f"<th>{escape(text)}</th>" for text in ("", words["now"], *(f"{name} {i + 1}" for i, name in enumerate(heads))))
+    shown, words = differences_of(one, "en", None), TABLE["en"]
+    head = "".join(f"<th>{escape(text)}</th>" for text in ("", words["now"], *(case.head for case in shown.cases)))
     body = "".join(
-        f'<tr><td style="text-align:left">{escape(player)}</td><td>{escape(before[player])}</td>'
-        + "".join(f"<td>{'<b>' + escape(own[player]) + '</b>' if player in own else words['unchanged']}</td>" for own in after)
+        f'<tr><td style="text-align:left">{escape(player)}</td><td>{escape(now)}</td>'
+        + "".join(
+            f"<td>{'<b>' + escape(case.cells[row]) + '</b>' if case.marked[row] else escape(case.cells[row])}</td>" for case in shown.cases
+        )
         + "</tr>"
-        for player in players
+        for row, (player, now) in enumerate(zip(shown.players, shown.now, strict=True))
     )
-    decisions = [one.classes[index] for index in one.changed_decided.tolist()]
-    foot = _line(words["decided"], [decided, *decisions])
-    pairs = zip(one.probability_before.tolist(), one.probability_after.tolist(), one.target, strict=True)
-    foot += _line("probability", ["", *(f"{name}: {shown(after)}, now {shown(before)}" for before, after, name in pairs)])
+    foot = _line(words["decided"], [shown.decided, *(case.decided for case in shown.cases)])
+    foot += _line("probability", ["", *(f"{case.target}: {case.probability}, now {case.before}" for case in shown.cases)])
     return (
-        f"<table><caption>{escape(title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table>"
-        f"<p><small>{words_of('en')['about']}</small></p>"
+        f"<table><caption>{escape(shown.title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table>"
+        f"<p><small>{escape(' '.join(shown.remarks))}</small></p>"
     )
 
 

@@ -78,11 +78,11 @@ class Decision:
         rest = logits.scatter(1, chosen, -torch.inf).amax(1)
         return torch.where(wanted == ANY, rest - own, own - rest)
 
-    def probability(self, logits: Tensor, wanted: Tensor, present: Tensor) -> Tensor:
-        """The probability of the wanted class, or of the likeliest other one ``(N,)``; see `margin`."""
-        shares = logits.softmax(1)
-        others = shares.scatter(1, present[:, None], -1.0).amax(1)
-        return torch.where(wanted == ANY, others, shares.gather(1, wanted.clamp_min(0)[:, None])[:, 0])
+    def log_odds(self, logits: Tensor, wanted: Tensor, present: Tensor) -> Tensor:
+        """Log-odds of the wanted class, or of the likeliest other one ``(N,)``; see `margin`."""
+        others = logits.scatter(1, present[:, None], -torch.inf).argmax(1)
+        chosen = torch.where(wanted == ANY, others, wanted)[:, None]
+        return logits.gather(1, chosen)[:, 0] - logits.scatter(1, chosen, -torch.inf).logsumexp(1)
 
 
 def _beyond(logits: Tensor, threshold: float) -> Tensor:

@@ -21,7 +21,7 @@ class Effort:
         sparsity: What each changed feature costs beside the distance, in units of change.
         diversity: How much a counterfactual that changes the same features as one before it is put back; 0 not at all.
         plausible: Share of real cases that must lie as far from the others as a counterfactual does, 0 to 1; 0 asks nothing.
-        rounded: Whether continuous numbers are rounded to what a reader is told.
+        rounded: Whether continuous numbers are rounded, as far as the decision allows.
         evaluations: Predictions that a row may take.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explain.counterfactual.decision import Decision
+from explain.counterfactual.decision import CLEAR, Decision
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,31 @@ class Evaluator:
         x: The rows ``(N, *S)``.
         wanted: The class that is wanted of each, or `ANY` ``(N,)``.
         budget: Evaluations a row.
+        held: How many of them are held back at first; see `hold`.
     """
 
-    def __init__(self, decision: Decision, x: Tensor, wanted: Tensor, budget: int) -> None:
-        self.decision, self.x, self.wanted, self.budget = decision, x, wanted, budget
+    def __init__(self, decision: Decision, x: Tensor, wanted: Tensor, budget: int, held: int = 0) -> None:
+        self.decision, self.x, self.wanted, self.budget, self._held = decision, x, wanted, budget, held
         logits = decision.logits(x)
         self.present = decision.decide(logits)
         self.used = torch.zeros(len(x), dtype=torch.int64, device=x.device)
         # The input itself is the closest until something is closer.
         self.closest = x.clone()
-        self.probability = decision.probability(logits, wanted, self.present)
+        self._closeness = decision.log_odds(logits, wanted, self.present)
         self.margin = decision.margin(logits, wanted, self.present).round(decimals=5)
+
+    @property
+    def left(self) -> Tensor:
+        """Evaluations that each row has left ``(N,)``, without those that are held back."""
+        return self.budget - self._held - self.used
+
+    def hold(self, held: int) -> None:
+        """Hold back so many evaluations of a row, and let the others be used."""
+        self._held = held
 
     def predict(self, z: Tensor, row: Tensor) -> Answers:
         """Predict inputs ``(M, *S)`` that are tried for the rows `row` ``(M,)``, as far as evaluations are left."""
-        asked = _places(row) < (self.budget - self.used)[row]
+        asked = _places(row) < self.left[row]
         margin = torch.full(row.shape, -torch.inf, device=z.device)
         decided = self.present[row]
         if asked.any():
@@ -56,19 +66,19 @@ class Evaluator:
             margin[asked] = self.decision.margin(logits, wanted, present).to(margin).round(decimals=5)
             decided = decided.masked_scatter(asked, self.decision.decide(logits))
             self.used += torch.bincount(of, minlength=len(self.used))
-            self._remember(some, of, self.decision.probability(logits, wanted, present))
+            self._remember(some, of, self.decision.log_odds(logits, wanted, present))
         return Answers(margin, decided)
 
-    def _remember(self, z: Tensor, row: Tensor, probability: Tensor) -> None:
-        best = self.probability.scatter_reduce(0, row, probability, "amax")
-        # Rounding by the size of a batch is no progress.
-        better = (probability >= best[row]) & (probability > self.probability[row] + 1e-6)
+    def _remember(self, z: Tensor, row: Tensor, closeness: Tensor) -> None:
+        best = self._closeness.scatter_reduce(0, row, closeness, "amax")
+        # Rounding by the size of a batch is no progress. A probability near 0 hardly moves where its odds do.
+        better = (closeness >= best[row]) & (closeness > self._closeness[row] + CLEAR)
         # The first of equals, whatever order the device would write them in.
         index = better.nonzero()[:, 0]
         first = torch.full_like(self.used, len(row)).scatter_reduce(0, row[index], index, "amin")
         gained = first < len(row)
         self.closest[gained] = z[first[gained]]
-        self.probability[gained] = probability[first[gained]]
+        self._closeness[gained] = closeness[first[gained]]
 
 
 def _places(row: Tensor) -> Tensor:

@@ -67,7 +67,7 @@ def counterfactuals(
             changes, 1 the fewest features.
         diversity: Of a table, how much one that changes the same features as another is put back; 0 not at all.
         plausible: Of a table, the least plausibility that is asked for, 0 to 1; it needs `data`.
-        rounded: Of a table, whether continuous numbers are rounded to what a reader is told, so that what is said is what was tried.
+        rounded: Of a table, whether continuous numbers are rounded, as far as the decision allows; what is told is what was tried, always.
         evaluations: Predictions that an input may take.
         progress: Whether to show a bar.
 
@@ -83,11 +83,13 @@ def counterfactuals(
         fixed=_names(fixed), weights=dict(weights or {}), sparsity=sparsity, diversity=diversity, plausible=plausible,
         rounded=rounded, evaluations=evaluations,
     )  # fmt: skip
+    if classifier.schema.modality != "tabular":
+        _require_default(classifier, effort)
     x, decision = _inputs(classifier, inputs, "inputs"), Decision(classifier, threshold)
     decided = decision.decide(decision.logits(x))
     wanted = _wanted(classifier, x, target, decided)
     cases = _cases(classifier, data)
-    if plausible and (cases is None or classifier.schema.modality != "tabular"):
+    if plausible and cases is None:
         raise ConfigurationError(
             f"plausible={plausible} needs rows of a table to compare with", remedy="give the training rows as data, or leave plausible out"
         )
@@ -143,7 +145,7 @@ def semifactuals(
             f"semifactuals are for rows of a table, and these inputs are of modality {classifier.schema.modality}",
             remedy="counterfactuals(...) finds the fewest parts that flip the decision",
         )
-    effort = Effort(fixed=_names(fixed), evaluations=evaluations, rounded=False)
+    effort = Effort(fixed=_names(fixed), evaluations=evaluations)
     x, decision = _inputs(classifier, inputs, "inputs"), Decision(classifier, threshold)
     decided, cases = decision.decide(decision.logits(x)), _cases(classifier, data)
     _require_change(classifier, effort.fixed)
@@ -257,6 +259,16 @@ def _names(fixed: Sequence[str]) -> tuple[str, ...]:
     if isinstance(fixed, str):
         raise ConfigurationError(f"fixed must be a list of names, got {fixed!r}", remedy=f"fixed=[{fixed!r}]")
     return tuple(fixed)
+
+
+def _require_default(classifier: Classifier, effort: Effort) -> None:
+    """Refuse what would change nothing."""
+    for name in ("weights", "sparsity", "diversity", "plausible", "rounded"):
+        if getattr(effort, name) != getattr(Effort(), name):
+            raise ConfigurationError(
+                f"{name}={getattr(effort, name)} is for rows of a table, and these inputs are of modality {classifier.schema.modality}",
+                remedy="leave it out",
+            )
 
 
 def _require_change(classifier: Classifier, fixed: tuple[str, ...]) -> None:

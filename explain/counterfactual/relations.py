@@ -51,8 +51,11 @@ class Relations:
 
     def broken(self, z: Tensor, x: Tensor) -> Tensor:
         """Which rows break a relation by more than the rows that they are made from, beyond the rounding of float32 ``(M,)``."""
-        size = z.double().abs() @ self._weights.abs().T + self._constant.abs()
-        return (self._excess(z).abs() > self._excess(x).abs() + _SLACK * (1 + size)).any(1)
+        return self._breaks(z, x).any(1)
+
+    def exceeded(self, z: Tensor, x: Tensor) -> Tensor:
+        """Which rows break a limit so ``(M,)``; rounded numbers need not add up exactly, but must not go beyond it."""
+        return (self._breaks(z, x) & self._least.isfinite()).any(1)
 
     def mended(self, z: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
         """Rows that may keep the relations again, one for each way ``(M, W, D)``; not all do.
@@ -77,6 +80,10 @@ class Relations:
                 low, high = lower.gather(1, place[..., 0]), upper.gather(1, place[..., 0])
                 z.scatter_(2, place, torch.minimum(torch.maximum(value.to(z.dtype), low), high)[..., None])
         return z
+
+    def _breaks(self, z: Tensor, x: Tensor) -> Tensor:
+        size = z.double().abs() @ self._weights.abs().T + self._constant.abs()
+        return self._excess(z).abs() > self._excess(x).abs() + _SLACK * (1 + size)
 
     def _excess(self, z: Tensor) -> Tensor:
         """How far each row is from each relation, 0 where it holds ``(..., R)``, in natural units."""

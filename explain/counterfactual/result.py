@@ -16,7 +16,9 @@ from torch import Tensor
 from classifier.modality import Modality, modality_of
 from classifier.schema import Schema
 from classifier.tensor_records import load_result, save_result
+from explain.counterfactual.changes import Change, changes_of
 from explain.counterfactual.decision import ANY
+from explain.counterfactual.player_names import called_in
 from explain.counterfactual.wording import Language, Sentence, sentence_for
 
 if TYPE_CHECKING:
@@ -25,23 +27,6 @@ if TYPE_CHECKING:
     from explain.counterfactual.measures import Measures
 
 Kind = Literal["counterfactual", "semifactual"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One thing that differs between an input and what it might have been.
-
-    Args:
-        feature: The feature, or the player of another modality.
-        before: Its value in words, with its unit.
-        after: The value that it would have; empty where it is left out.
-        difference: How much more that is, in natural units; NaN where it is no number of a table.
-    """
-
-    feature: str
-    before: str
-    after: str
-    difference: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +46,7 @@ class Counterfactuals:
         row: The input that each changed input belongs to ``(M,)``, rising.
         values: The changed inputs ``(M, *S)``.
         succeeds: Whether it does what was asked ``(M,)``. An input for which nothing does has one that does not: the
-            closest, with the highest probability of what was asked for that was met.
+            closest, with the highest probability of what was asked for that was met, its numbers rounded.
         changed_decided: The class that is decided of each changed input ``(M,)``.
         changed_predictions: Probabilities of the classes there ``(M, K)``.
         distance: Sum of the changes, in units of change: a number's range, or a category, is 1; of another modality the
@@ -132,6 +117,13 @@ class Counterfactuals:
         """Name of the class that these probabilities are of ``(M,)``."""
         return tuple(self.classes[index] for index in self._target.tolist())
 
+    def border(self, index: int) -> tuple[float, bool] | None:
+        """From which probability of its target a changed input is decided so, and whether at this one too; ``None`` without threshold."""
+        if self.threshold is None:
+            return None
+        event = int(self._target[index]) == 1
+        return (self.threshold if event else 1 - self.threshold), event
+
     @property
     def _target(self) -> Tensor:
         others = self.changed_predictions.scatter(1, self.decided[self.row, None], -1.0).argmax(1)
@@ -140,22 +132,12 @@ class Counterfactuals:
 
     def changes(self) -> list[list[Change]]:
         """What differs in each changed input ``(M,)``, in natural units and in the order of the features."""
-        before, after = self.modality.words(self.inputs), self.modality.words(self.values)
-        numbers = self._numbers()
-        changes = []
-        for index, row in enumerate(self.row.tolist()):
-            own = []
-            for player in self.changed[index].nonzero()[:, 0].tolist():
-                name = self.modality.players[player]
-                gone = self.schema.modality != "tabular" and int(self.donor[index]) < 0
-                said = "" if gone else after[index][name]
-                own.append(Change(name, before[row][name], said, numbers.get(name, (np.nan,) * (index + 1))[index]))
-            changes.append(own)
-        return changes
+        return changes_of(self)
 
     def to_frame(self) -> pd.DataFrame:
         """The table of differences: one line for each change, with its input, which of the input's counterfactuals it belongs to
-        (from 1), feature, from, to, difference, decision, probability before and after, distance, plausibility, and whether it succeeds."""
+        (from 1), feature, from, to, difference, decision, probability before and after, the threshold that this is to pass (NaN where the
+        likeliest class is decided), distance, plausibility, the case whose parts it has (-1: none), and whether it succeeds."""
         number = torch.arange(len(self.row)) - torch.searchsorted(self.row.contiguous(), self.row.contiguous())
         before, after = self.probability_before.tolist(), self.probability_after.tolist()
         lines = []
@@ -165,15 +147,17 @@ class Counterfactuals:
                 "class": self.target[index],
                 "probability_before": before[index],
                 "probability_after": after[index],
+                "threshold": (self.border(index) or (np.nan,))[0],
                 "distance": float(self.distance[index]),
                 "plausibility": float(self.plausibility[index]),
+                "donor": int(self.donor[index]),
                 "succeeds": bool(self.succeeds[index]),
             }
             for change in changes:
                 what = {"feature": change.feature, "from": change.before, "to": change.after or "left out", "difference": change.difference}
                 lines.append({"row": int(self.row[index]), "number": int(number[index]) + 1, **what, **known})
         columns = ["row", "number", "feature", "from", "to", "difference", "decided", "class"]
-        columns += ["probability_before", "probability_after", "distance", "plausibility", "succeeds"]
+        columns += ["probability_before", "probability_after", "threshold", "distance", "plausibility", "donor", "succeeds"]
         return pd.DataFrame(lines, columns=columns)
 
     def sentences(self, row: int = 0, *, language: Language = "en", names: Mapping[str, str] | None = None) -> list[str]:
@@ -185,6 +169,8 @@ class Counterfactuals:
             names: What to call features, classes and categories; what is not named keeps its own name.
         """
         one = self[row]
+        changes = one.changes()
+        called = called_in(language, names, changes, one.schema.modality)
         return [
             sentence_for(
                 Sentence(
@@ -194,14 +180,18 @@ class Counterfactuals:
                     after=one.classes[int(one.changed_decided[index])],
                     target=one.target[index],
                     any_other=int(one.wanted[0]) == ANY and len(one.classes) > 2,
+                    implausible=bool(one.plausibility[index] < one.options["plausible"]),
+                    border=one.border(index),
                     probabilities=(float(one.probability_before[index]), float(one.probability_after[index])),
                     evaluations=int(one.evaluations[0]),
-                    changes=tuple((change.feature, change.before, change.after) for change in changes),
+                    changes=tuple((change.feature, change.before, change.after) for change in own),
+                    donor=int(one.donor[index]),
+                    longer=bool(one.succeeds[index]) and any(change.longer for change in own),
                 ),
                 language,
-                names or {},
+                called,
             )
-            for index, changes in enumerate(one.changes())
+            for index, own in enumerate(changes)
         ]
 
     def as_text(self, *, language: Language = "en", names: Mapping[str, str] | None = None) -> str:
@@ -258,13 +248,6 @@ class Counterfactuals:
         from explain.counterfactual._html import counterfactuals_html
 
         return counterfactuals_html(self)
-
-    def _numbers(self) -> dict[str, list[float]]:
-        """For each numeric feature of a table, how much more it is in each changed input, in natural units."""
-        if self.schema.modality != "tabular":
-            return {}
-        before, after = self.schema.decode(self.inputs[self.row]), self.schema.decode(self.values)
-        return {f.name: (after[f.name] - before[f.name]).astype(float).tolist() for f in self.schema.features if f.numeric}
 
 
 @dataclass(frozen=True)

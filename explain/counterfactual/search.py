@@ -93,15 +93,18 @@ class Search:
         every, source = every[order], source[order]
         # A way that takes the change back is none.
         good = self.space.modality.valid(every) & (every != self.space.x[row[source]]).any(1)
-        tried = self._predicted(every[good], row[source[good]])
-        # Where no way leads to a valid row, the candidate counts as one that is infinitely far from the border.
-        margin = torch.full((len(every),), -torch.inf, device=z.device)
-        cost, flips = torch.full_like(margin, torch.inf), torch.zeros_like(good)
-        margin[good], cost[good], flips[good] = tried.margin, tried.cost, tried.flips
+        tried = self._valid_predicted(every, row[source], good)
         # In double precision: costs that hardly differ must not be equal beside a large number.
-        rank = torch.where(flips, cost.double() - 1e6, torch.where(margin.isfinite(), 1e6 - margin.double(), torch.inf))
-        best = lowest(rank, source)
-        return Tried(every[best], row, margin[best], cost[best], flips[best])
+        rank = torch.where(tried.flips, tried.cost.double() - 1e6, torch.inf)
+        rank = torch.where(~tried.flips & tried.margin.isfinite(), 1e6 - tried.margin.double(), rank)
+        return tried[lowest(rank, source)]
+
+    def attempt_as_is(self, z: Tensor, row: Tensor) -> Tried:
+        """Try candidates ``(M, D)`` of the rows `row` ``(M,)`` without making a relation good that one breaks."""
+        if self.space.relations is None:
+            return self._predicted(z, row)
+        good = self.space.modality.valid(z) & ~self.space.relations.exceeded(z, self.space.x[row])
+        return self._valid_predicted(z, row, good)
 
     def signature(self, tried: Tried) -> Tensor:
         """A number for which columns rise and which fall ``(M,)``, int64: equal for changes of the same kind."""
@@ -113,6 +116,14 @@ class Search:
         """Of those that flip, the cheapest of each kind of change, at most `count` a row."""
         flipping = tried[tried.flips]
         return flipping.cheapest(self.signature(flipping), count)
+
+    def _valid_predicted(self, z: Tensor, row: Tensor, valid: Tensor) -> Tried:
+        """Predictions of those that are valid ``(M,)``; the others count as infinitely far from the border."""
+        tried = self._predicted(z[valid], row[valid])
+        margin = torch.full((len(z),), -torch.inf, device=z.device)
+        cost, flips = torch.full_like(margin, torch.inf), torch.zeros_like(valid)
+        margin[valid], cost[valid], flips[valid] = tried.margin, tried.cost, tried.flips
+        return Tried(z, row, margin, cost, flips)
 
     def _predicted(self, z: Tensor, row: Tensor) -> Tried:
         answers = self.evaluator.predict(z, row)

@@ -72,7 +72,7 @@ def _uphill(search: Search) -> Tried | None:
     space, evaluator = search.space, search.evaluator
     if not evaluator.decision.classifier.differentiable:
         return None
-    row = (evaluator.budget - evaluator.used >= _STEPS).nonzero()[:, 0]
+    row = (evaluator.left >= _STEPS).nonzero()[:, 0]
     ball = PerturbationSet(space.x, space.lower, space.upper, space.scale, eps=torch.inf, norm="L2")[row]
     z, stops = space.x[row], []
     for step in range(_STEPS):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,8 @@ from classifier.progress import progress_bar
 from explain.counterfactual.decision import Decision
 from explain.counterfactual.effort import Effort, Outcome
 from explain.counterfactual.evaluating import Evaluator
+from explain.counterfactual.legible import held_back
+from explain.counterfactual.rounding import round_off
 from explain.counterfactual.search import Search, Tried, lowest
 from explain.counterfactual.space import Options, Space
 
@@ -39,12 +43,20 @@ def search_semifactuals(
         for piece in pieces:
             space = Space(schema, x[piece], fixed=effort.fixed, weights={}, sparsity=0.0, data=data)
             # What is wanted is what is decided: to "flip" is here to stay.
-            evaluator = Evaluator(decision, x[piece], decided[piece], effort.evaluations)
+            evaluator = Evaluator(decision, x[piece], decided[piece], effort.evaluations, held_back(effort.evaluations, count))
             search = Search(space, evaluator, manifold=None, plausible=0.0, keys=keys)
             found = _farthest(search).foremost(count)
+            evaluator.hold(0)
+            # Towards the row: beyond what was tried the decision may be another.
+            found = round_off(search, found, partial(_stays, space), way="towards")
             parts.append(_outcome(search, found, int(piece[0])))
             advance(f"{int(piece[-1]) + 1} rows")
     return Outcome.joined(parts)
+
+
+def _stays(space: Space, tried: Tried, found: Tried) -> Tensor:
+    """Whether a rounded row keeps the decision, and still differs from its row where the other does."""
+    return tried.flips & (space.changed(tried.z, tried.row) == space.changed(found.z, found.row)).all(1)
 
 
 def _farthest(search: Search) -> Tried:

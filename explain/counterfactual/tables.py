@@ -10,12 +10,14 @@ from classifier.progress import progress_bar
 from classifier.schema import Schema
 from classifier.seeds import Seed
 from explain.counterfactual.building import build_up
-from explain.counterfactual.choosing import choose, round_off
+from explain.counterfactual.choosing import choose
 from explain.counterfactual.climbing import climb
-from explain.counterfactual.decision import Decision
+from explain.counterfactual.decision import CLEAR, Decision
 from explain.counterfactual.effort import Effort, Outcome
 from explain.counterfactual.evaluating import Evaluator
+from explain.counterfactual.legible import EACH, choose_legible, held_back
 from explain.counterfactual.manifold import Manifold
+from explain.counterfactual.rounding import round_off
 from explain.counterfactual.search import Search, Tried
 from explain.counterfactual.space import Options, Space
 from explain.counterfactual.starts import find_starts
@@ -23,6 +25,10 @@ from explain.counterfactual.tightening import exchange, tighten
 
 # Kinds of change that are kept for each row, and how many of them are exchanged.
 _KEPT, _EXCHANGED = 32, 6
+# How much nearer to the border the closest may be than what is told of it, in logits.
+_NEAR = 0.01
+# Times that others are made for a row of whose counterfactuals some became alike.
+_ROUNDS = 2
 # Share of the evaluations that one step of the last pass may take.
 _WIDE = 0.4
 # Values tried on each side of a number, partial changes continued, and rows walked back from, where evaluations allow.
@@ -57,14 +63,15 @@ def search_table(
     schema = decision.classifier.schema
     keys = torch.randint(2**62, (2, x.shape[1]), generator=seed.child("keys").torch()).to(x.device)
     size, parts = _rows_at_once(schema, effort.evaluations), []
+    held = held_back(effort.evaluations, count) if effort.rounded else 0
     pieces = torch.split(torch.arange(len(x), device=x.device), size)
     with progress_bar("counterfactuals", len(pieces), shown=progress and len(pieces) > 1) as advance:
         for piece in pieces:
             space = Space(schema, x[piece], fixed=effort.fixed, weights=effort.weights, sparsity=effort.sparsity, data=data)
-            evaluator = Evaluator(decision, x[piece], wanted[piece], effort.evaluations)
+            evaluator = Evaluator(decision, x[piece], wanted[piece], effort.evaluations, held)
             search = Search(space, evaluator, manifold=manifold, plausible=effort.plausible, keys=keys)
             found = _found(search, count=count, effort=effort, generator=seed.child("starts").torch())
-            parts.append(_with_closest(search, found, int(piece[0])))
+            parts.append(_with_closest(search, found, int(piece[0]), rounded=effort.rounded))
             advance(f"{int(piece[-1]) + 1} rows")
     return Outcome.joined(parts)
 
@@ -82,12 +89,32 @@ def _found(search: Search, *, count: int, effort: Effort, generator: torch.Gener
     tight = search.cheapest(Tried.joined([tight, tighten(search, starts)]), _KEPT)
     exchanged = max(1, min(_EXCHANGED, int(0.03 * budget / every)))
     for _ in range(2):
-        best = choose(search, tight.foremost(2 * _EXCHANGED), count=exchanged, diversity=effort.diversity / 2)
+        best = tight.foremost(2 * _EXCHANGED)
+        best = best[choose(search, best, count=exchanged, diversity=effort.diversity / 2)]
         other = exchange(search, best, coarse, keep=2)
         tight = search.cheapest(Tried.joined([tight, tighten(search, other), tighten(search, other, shrink_first=True)]), _KEPT)
     tight = search.cheapest(Tried.joined([tight, _cheaper(search, coarse, tight)]), _KEPT)
-    chosen = choose(search, tight, count=count, diversity=effort.diversity)
-    return round_off(search, chosen) if effort.rounded else chosen
+    search.evaluator.hold(0)
+    if effort.rounded:
+        return _more(search, choose_legible(search, tight, count=count, diversity=effort.diversity), count, effort)
+    return tight[choose(search, tight, count=count, diversity=effort.diversity)]
+
+
+def _more(search: Search, found: Tried, count: int, effort: Effort) -> Tried:
+    """For rows that have too few, since some became alike in print, others that are made from those that they have."""
+    options = _options(search.space, 0.01 * effort.evaluations)
+    for _ in range(_ROUNDS):
+        lacking = (torch.bincount(found.row, minlength=len(search.space.x)) < count) & (search.evaluator.left > 2 * EACH * count)
+        some = found[lacking[found.row]]
+        if not len(some):
+            break
+        search.evaluator.hold(EACH * count)
+        other = tighten(search, exchange(search, some, options, keep=count))
+        search.evaluator.hold(0)
+        every = search.cheapest(Tried.joined([some, other]), _KEPT)
+        found = Tried.joined([found[~lacking[found.row]], choose_legible(search, every, count=count, diversity=effort.diversity)])
+        found = found[torch.argsort(found.row, stable=True)]
+    return found
 
 
 def _cheaper(search: Search, options: Options, tight: Tried) -> Tried:
@@ -107,19 +134,27 @@ def _options(space: Space, most: float) -> Options:
     return options
 
 
-def _with_closest(search: Search, found: Tried, first: int) -> Outcome:
+def _with_closest(search: Search, found: Tried, first: int, *, rounded: bool) -> Outcome:
     """What was found, and for rows without a counterfactual what came closest."""
     evaluator = search.evaluator
     none = torch.ones(len(search.space.x), dtype=torch.bool, device=found.row.device)
     none[found.row] = False
     missing = none.nonzero()[:, 0]
+    closest = evaluator.closest[missing]
+    if rounded:
+        closest = round_off(search, search.attempt_as_is(closest, missing), _as_close).z
     row = torch.cat([found.row, missing])
     order = torch.argsort(row, stable=True)
-    z = torch.cat([found.z, evaluator.closest[missing]])[order]
+    z = torch.cat([found.z, closest])[order]
     flips = torch.cat([torch.ones_like(found.flips), torch.zeros_like(missing, dtype=torch.bool)])[order]
     row = row[order]
     donor = torch.full_like(row, -1)
     return Outcome(z, row + first, flips, evaluator.used, search.space.changed(z, row), donor)
+
+
+def _as_close(tried: Tried, closest: Tried) -> Tensor:
+    """Whether a rounded row is as near to the border, on the same side of it, as one that does not do what was asked."""
+    return (tried.margin >= closest.margin - _NEAR) & ((tried.margin > CLEAR) == (closest.margin > CLEAR)) & closest.margin.isfinite()
 
 
 def _rows_at_once(schema: Schema, budget: int) -> int:

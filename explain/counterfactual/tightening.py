@@ -30,8 +30,39 @@ def tighten(search: Search, found: Tried, *, shrink_first: bool = False) -> Trie
         As many candidates that flip, none dearer.
     """
     if shrink_first:
-        found = _restored(search, _shrunk(search, found))
-    return _shrunk(search, _restored(search, found))
+        found = restore(search, _shrunk(search, found))
+    return _shrunk(search, restore(search, found))
+
+
+def restore(search: Search, found: Tried) -> Tried:
+    """Put back features until none can be, several at once where they can.
+
+    Args:
+        search: The search.
+        found: Candidates that flip.
+
+    Returns:
+        As many, none dearer.
+    """
+    active = torch.arange(len(found), device=found.row.device)
+    for _ in range(_ROUNDS):
+        some = found[active]
+        changed = search.space.changed(some.z, some.row)
+        changed &= changed.sum(1, keepdim=True) > 1
+        which, feature = changed.nonzero().T
+        single = search.attempt(search.space.reset(some.z[which], some.row[which], feature), some.row[which])
+        good = single.flips & (single.cost < some.cost[which])
+        if not good.any():
+            break
+        lost = (some.margin[which] - single.margin) / (some.cost[which] - single.cost).clamp_min(1e-9)
+        ranks = torch.full(changed.shape, torch.inf, device=lost.device)
+        ranks[which[good], feature[good]] = lost[good]
+        less = _put_back(search, some, ranks)
+        # One of which nothing can be put back is not asked again, whatever happens to the others.
+        moved = (less.cost < some.cost).nonzero()[:, 0]
+        active = active[moved]
+        found = _cheapest_of([found, less[moved]], [torch.arange(len(found), device=active.device), active])
+    return found
 
 
 def exchange(search: Search, found: Tried, options: Options, *, keep: int) -> Tried:
@@ -67,29 +98,6 @@ def exchange(search: Search, found: Tried, options: Options, *, keep: int) -> Tr
     group = of[some][order]
     place = torch.arange(len(group), device=group.device) - torch.searchsorted(group, group)
     return tried[order[place < keep]]
-
-
-def _restored(search: Search, found: Tried) -> Tried:
-    """Put back features until none can be, several at once where they can."""
-    active = torch.arange(len(found), device=found.row.device)
-    for _ in range(_ROUNDS):
-        some = found[active]
-        changed = search.space.changed(some.z, some.row)
-        changed &= changed.sum(1, keepdim=True) > 1
-        which, feature = changed.nonzero().T
-        single = search.attempt(search.space.reset(some.z[which], some.row[which], feature), some.row[which])
-        good = single.flips & (single.cost < some.cost[which])
-        if not good.any():
-            break
-        lost = (some.margin[which] - single.margin) / (some.cost[which] - single.cost).clamp_min(1e-9)
-        ranks = torch.full(changed.shape, torch.inf, device=lost.device)
-        ranks[which[good], feature[good]] = lost[good]
-        less = _put_back(search, some, ranks)
-        # One of which nothing can be put back is not asked again, whatever happens to the others.
-        moved = (less.cost < some.cost).nonzero()[:, 0]
-        active = active[moved]
-        found = _cheapest_of([found, less[moved]], [torch.arange(len(found), device=active.device), active])
-    return found
 
 
 def _put_back(search: Search, found: Tried, ranks: Tensor) -> Tried:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
 
 from classifier.classifier import Classifier
 from classifier.schema import Feature, Relation, Schema
+from explain.counterfactual.result import Counterfactuals
 
 
 def _linear(weights: Sequence[float], bias: float, features: Sequence[Feature], relations: Sequence[Relation] = ()) -> Classifier:
@@ -35,6 +37,27 @@ def _black_box(classifier: Classifier) -> Classifier:
 def boxed() -> Callable[[Classifier], Classifier]:
     """Makes a black box of a classifier."""
     return _black_box
+
+
+def _typed_back(result: Counterfactuals) -> Tensor:
+    z = result.inputs[result.row].clone()
+    for index, changes in enumerate(result.changes()):
+        row = result.schema.decode(z[index : index + 1])
+        for change in changes:
+            feature = result.schema[change.feature]
+            word = change.after.removesuffix(f" {feature.unit}").replace(",", "")
+            row[change.feature] = pd.Series([float(word) if feature.numeric else word], dtype=object)
+        typed = result.schema.encode(row)
+        for change in changes:
+            columns = result.schema.groups[change.feature]
+            z[index, columns] = typed[0, columns]
+    return z
+
+
+@pytest.fixture(scope="session")
+def typed_back() -> Callable[[Counterfactuals], Tensor]:
+    """Types what is told of each changed row of a table into its row ``(M, D)``, as a reader would."""
+    return _typed_back
 
 
 def _least_change(x: Tensor, weights: Tensor, bias: float) -> float:

@@ -111,7 +111,7 @@ def test_where_none_exists_the_search_ends_and_gives_the_closest(linear: Callabl
     assert torch.equal(result.values, result.inputs)
     assert int(result.evaluations.max()) <= 500
     assert result.sentences(0)[0].startswith(f"None found in {int(result.evaluations[0])} evaluations")
-    assert "No change raised its probability of 'good' above 0.27" in result.sentences(0)[0]
+    assert "No change raised its probability of 'good' (now 0.27)." in result.sentences(0)[0]
     # As far as it goes: both numbers at their best end, whose probability is known.
     far = linear([1.0, 2.0], -4.0, numbers(2))
     closest = counterfactuals(far, torch.tensor([[0.5, 0.1]]))

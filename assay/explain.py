@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from assay.options import ConfigurationPath, Quiet
+from assay.options import AsJson, ConfigurationPath, Quiet
 
 
 def explain_rows(
     configuration: ConfigurationPath = Path("audit.toml"),
     rows: Annotated[str, typer.Option(help="Row numbers in the data file, from 0, separated by commas.")] = "0",
-    method: Annotated[str, typer.Option(help="Attribution method; auto takes an exact one where it can.")] = "auto",
+    method: Annotated[str, typer.Option(help="Attribution method; auto takes exact values where they are cheap.")] = "auto",
     output: Annotated[Path | None, typer.Option(help="Folder for the sheets and pictures; none are made without it.")] = None,
     language: Annotated[str, typer.Option(help="Languages of the sheets: en, zh-CN, or both with a comma between.")] = "en",
     wording: Annotated[Path | None, typer.Option(help="TOML file of the owner's names and approved reasons, for each language.")] = None,
+    as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Explain the decisions of single rows: what weighed for the event, and what against.
+    """Explain the decisions of single rows: what moved each towards what was decided, and what away from it.
 
     With --output, each row gets a sheet that the person concerned can read: the decision, its main reasons, what would
     have changed it, and how far to trust this.
 
     Example: assay explain examples/german-credit/audit.toml --rows 0,7 --output reasons --language en,zh-CN
     """
-    from audit.single import explain_single, parse_languages, parse_rows, read_words
+    from audit.single import SingleRows, make_folder, parse_languages, parse_rows
+    from classifier.records import canonical_json
+
+    def tell(message: str) -> None:
+        if not quiet and sys.stderr.isatty():
+            typer.echo(message, err=True)
 
     languages = parse_languages(language)
-    words = {} if wording is None else read_words(wording)
-    for decision in explain_single(configuration, parse_rows(rows), method=method, progress=not quiet):
-        typer.echo(decision.as_text())
-        if output is not None:
-            typer.echo(f"  drew {decision.draw(output)}")
-            for path in decision.write_sheets(output, languages, words):
-                typer.echo(f"  wrote {path}")
+    asked = SingleRows.read(configuration, parse_rows(rows))
+    words = {} if wording is None else asked.read_words(wording)
+    if output is not None:
+        make_folder(output)
+    records = []
+    try:
+        for decision in asked.explain(method=method, sheets=output is not None, progress=not quiet, tell=tell):
+            files: list[Path] = []
+            if not as_json:
+                typer.echo(decision.as_text())
+            if output is not None:
+                files.append(decision.draw(output))
+                tell(f"row {decision.row}: reasons, and what would have changed the decision")
+                files += decision.write_sheets(output, languages, words)
+            records.append(decision.as_record(files))
+            if not as_json:
+                for file in files:
+                    typer.echo(f"  wrote {file}")
+    except KeyboardInterrupt:
+        typer.echo("stopped; files that were written are whole, and the same command starts from the beginning", err=True)
+        raise typer.Exit(3) from None
+    if as_json:
+        typer.echo(canonical_json(records).decode())

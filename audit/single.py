@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import io
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Annotated, get_args
+from textwrap import wrap
+from typing import Annotated, Any, get_args
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from audit.configuration import Configuration
 from audit.toml_files import Form, read_toml
-from classifier.dataset import Dataset
-from classifier.errors import ConfigurationError, did_you_mean
-from classifier.modality import modality_of
-from explain import Explanation, attribute
+from classifier.dataset import Dataset, Splits
+from classifier.errors import ConfigurationError, StorageError, did_you_mean
+from classifier.records import write_atomically
+from explain import Explanation
 from explain.counterfactual.wording import Language
-from explain.method import METHODS
-from explain.sheet.writing import OwnersWords, Sheet, decision_sheet
+from explain.sheet.deciding import DecidedCase, decide
+from explain.sheet.percentages import percentage
+from explain.sheet.weighing import require_speaks_of_decisions
+from explain.sheet.writing import OwnersWords, write_sheet
 
 # An image has 49 patches; what follows the largest says little.
 _LISTED = 25
+# Rows to compare with: as many as the reasons of a sheet can use.
+_BACKGROUND = 1024
 
 
 @dataclass(frozen=True)
@@ -32,54 +37,90 @@ class SingleDecision:
 
     Args:
         row: Its number in the data file.
-        decided: The class that it is taken for.
-        probability: Probability of the explained class.
+        case: What was decided, and what moved it: the same for the terminal, the picture and the sheet.
         truth: Its label.
         seen: Whether the classifier learned from it; ``None`` where nobody knows.
-        explanation: The attributions of this row alone.
-        sheet: Makes the sheet for the person concerned, when asked: it takes longer than the attributions.
         contact: Whom the person can turn to.
     """
 
     row: int
-    decided: str
-    probability: float
+    case: DecidedCase
     truth: str
     seen: bool | None
-    explanation: Explanation
-    sheet: Callable[[], Sheet]
     contact: str = ""
+
+    @property
+    def decided(self) -> str:
+        """The class that it is taken for."""
+        return self.case.classes[self.case.decided]
+
+    @property
+    def explanation(self) -> Explanation:
+        """What moved the decision towards the class decided."""
+        return self.case.explanation
 
     def as_text(self) -> str:
         """The decision and what weighed in it, within 80 columns."""
         explanation = self.explanation
-        target = explanation.classes[int(explanation.target[0])]
         learned = {True: "learned from", False: "not learned from", None: "perhaps learned from"}[self.seen]
-        words = modality_of(explanation.schema).words(explanation.inputs)[0]
-        values = explanation.by_feature()[0]
-        unit = explanation.output.replace("_", " ")
+        base, value = float(explanation.base_value[0]), float(explanation.value[0])
         lines = [
             f"Row {self.row} ({learned}): decided {self.decided!r}, it was {self.truth!r}",
-            f"  probability of {target!r}: {self.probability:.1%}",
-            f"  {explanation.method}, {unit} of {target!r}: {float(explanation.base_value[0]):+.3f} on average, "
-            f"{float(explanation.value[0]):+.3f} here",
+            f"  probability of {self.decided!r}: {percentage(float(self.case.probabilities[self.case.decided]))}",
+            *_wrapped(f"{explanation.method}, {explanation.output_name}: {value:+.3f} here, {base:+.3f} for what it is compared with"),
         ]
-        order = values.abs().argsort(descending=True).tolist()
-        for index in order[:_LISTED]:
-            name = explanation.modality.players[index]
-            lines.append(f"  {float(values[index]):+8.3f}  {name} = {words[name]}"[:80])
-        if rest := order[_LISTED:]:
-            lines.append(f"  {float(values[rest].sum()):+8.3f}  {len(rest)} others, summed")
+        parts = self._parts()
+        lines += [f"  {part['attribution']:+8.3f}  {part['name']} = {part['value']}"[:80] for part in parts[:_LISTED]]
+        if rest := parts[_LISTED:]:
+            lines.append(f"  {sum(part['attribution'] for part in rest):+8.3f}  {len(rest)} others, summed")
+        return "\n".join([*lines, *(line for note in (self._precision(), *explanation.notes) for line in _wrapped(note))])
+
+    def as_record(self, files: Sequence[Path] = ()) -> dict[str, Any]:
+        """The same as data for JSON, with the files that were written of it."""
+        explanation = self.explanation
+        return {
+            "row": self.row,
+            "learned_from": self.seen,
+            "label": self.truth,
+            "decided": self.decided,
+            "probabilities": dict(zip(self.case.classes, self.case.probabilities.tolist(), strict=True)),
+            "threshold": self.case.threshold,
+            "method": explanation.method,
+            "seed": explanation.seed,
+            "quantity": explanation.quantity,
+            "output": explanation.output_name,
+            "base_value": float(explanation.base_value[0]),
+            "value": float(explanation.value[0]),
+            "exact": explanation.exact,
+            "parts": self._parts(),
+            "notes": list(explanation.notes),
+            "classifier": explanation.classifier_digest,
+            "files": [str(path) for path in files],
+        }
+
+    def _precision(self) -> str:
+        explanation = self.explanation
         if explanation.quantity != "contribution":
-            return "\n".join([*lines, f"  each is {explanation.quantity}; their sum means nothing"])
-        exact = "exact" if explanation.exact else f"off by at most {float(explanation.completeness_error.max()):.1e}"
-        return "\n".join([*lines, f"  their sum is {exact}"])
+            return f"each is {explanation.quantity}; their sum means nothing"
+        if explanation.exact:
+            return "exact; they add up to the difference"
+        missed = f"their sum is off by at most {float(explanation.completeness_error.max()):.1e}"
+        return missed if explanation.standard_error is None else f"estimates, {explanation.precision}; {missed}"
+
+    def _parts(self) -> list[dict[str, Any]]:
+        """Each part that the input has, the heaviest first."""
+        parts = self.explanation.top(len(self.explanation.modality.players))
+        errors = parts["standard_error"].astype(object).where(parts["standard_error"].notna(), None)
+        return [
+            {"name": name, "value": value, "attribution": attribution, "standard_error": error}
+            for name, value, attribution, error in zip(parts["feature"], parts["value"], parts["attribution"], errors, strict=True)
+        ]
 
     def draw(self, folder: Path) -> Path:
         """Save a picture of this decision, a waterfall or a heat map; returns the file."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"row-{self.row}.png"
-        self.explanation.plot().figure.savefig(path, dpi=150)  # type: ignore[union-attr]  # axes of a figure have one
+        path, buffer = folder / f"row-{self.row}.png", io.BytesIO()
+        self.explanation.plot().figure.savefig(buffer, format="png", dpi=150)  # type: ignore[union-attr]  # axes of a figure have one
+        write_atomically(path, buffer.getvalue())
         return path
 
     def write_sheets(self, folder: Path, tags: Sequence[Language], words: Mapping[str, OwnersWords]) -> list[Path]:
@@ -90,12 +131,15 @@ class SingleDecision:
             tags: Their tags.
             words: The owner's words in each language.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        sheet, paths = self.sheet(), []
+        sheet, paths = write_sheet(self.case, label=str(self.row)), []
         for language in tags:
             paths.append(folder / f"row-{self.row}.{language}.html")
             sheet.save(paths[-1], language, words=words.get(language), contact=self.contact)
         return paths
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, 80, initial_indent="  ", subsequent_indent="    ")
 
 
 class WordsPart(Form):
@@ -110,16 +154,6 @@ class WordsFile(Form):
 
     en: WordsPart = WordsPart()
     zh_cn: Annotated[WordsPart, Field(alias="zh-CN")] = WordsPart()
-
-
-def read_words(path: Path) -> dict[str, OwnersWords]:
-    """The owner's words in each language.
-
-    Raises:
-        ConfigurationError: If the file holds anything else.
-    """
-    document = read_toml(WordsFile, path)
-    return {"en": OwnersWords(**document.en.model_dump()), "zh-CN": OwnersWords(**document.zh_cn.model_dump())}
 
 
 def parse_languages(text: str) -> tuple[Language, ...]:
@@ -137,62 +171,116 @@ def parse_languages(text: str) -> tuple[Language, ...]:
 
 
 def parse_rows(text: str) -> list[int]:
-    """Row numbers from ``"0,7"``."""
+    """Row numbers from ``"0,7"``, each once."""
     try:
         rows = [int(part) for part in text.split(",")]
     except ValueError as error:
         raise ConfigurationError(f"--rows must hold numbers separated by commas, got {text!r}") from error
-    return rows
+    return list(dict.fromkeys(rows))
 
 
-def explain_single(path: Path, rows: list[int], *, method: str = "auto", progress: bool = True) -> list[SingleDecision]:
-    """Explain rows of the data that a configuration describes, by their number in the file.
+def make_folder(folder: Path) -> None:
+    """Make a folder for what is to be written, and try that files can be: before anything is trained.
 
     Raises:
-        ConfigurationError: If there is no such row.
+        StorageError: If they cannot.
     """
-    configuration = Configuration.read(path)
-    splits = configuration.read_splits(path.parent)
-    # Parts in files of their own number their rows each for itself: then it is those of the test file.
-    cut = splits.independence == "held out"
-    everything = Dataset.joined([splits.train, splits.validation, splits.test]) if cut else splits.test
-    absent = sorted(set(rows) - set(everything.ids.tolist()))
-    if absent:
-        raise ConfigurationError(f"there is no row {absent[0]}", remedy=f"rows are numbered from 0 to {int(everything.ids.max())}")
-    classifier = configuration.classifier(splits, path.parent, progress=progress)
-    subject = configuration.subject(splits, classifier, path.parent)
-    chosen = everything[np.array([int(np.flatnonzero(everything.ids == row)[0]) for row in rows])]
-    # A single row affords a background where the method compares with one.
-    background = subject.background(100, configuration.audit.seed)
-    compares = method == "auto" or METHODS[method].takes_background
-    baseline = background if compares else modality_of(classifier.schema).typical(background)
-    explanation = attribute(classifier, chosen.inputs, method, baseline=baseline, seed=configuration.audit.seed)
-    presumed = subject.presumed(explanation.predictions.double().numpy())
-    learned = set(splits.train.ids.tolist()) if cut else set()
-    names, two = chosen.classes, len(chosen.classes) == 2
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        problem = "a file is in the way" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
+        raise StorageError(f"cannot write into the folder {folder}: {problem}", remedy="name another folder with --output") from error
 
-    def sheet(index: int) -> Sheet:
-        return decision_sheet(
-            classifier,
-            chosen.inputs[index : index + 1],
-            background=background,
-            favourable=chosen.favourable,
-            threshold=subject.decision.threshold if two else None,
-            method=method,
-            label=str(rows[index]),
-            seed=configuration.audit.seed,
-        )
 
-    return [
-        SingleDecision(
-            row=row,
-            decided=names[int(presumed[index])],
-            probability=float(explanation.predictions[index, int(explanation.target[index])]),
-            truth=names[int(chosen.labels[index])],
-            seen=None if splits.independence == "unknown" else row in learned,
-            explanation=explanation[torch.tensor([index])],
-            sheet=partial(sheet, index),
-            contact=configuration.declarations.get("contact", ""),
-        )
-        for index, row in enumerate(rows)
-    ]
+@dataclass(frozen=True)
+class SingleRows:
+    """Rows of the data that a configuration describes, before anything is trained.
+
+    Args:
+        configuration: What is audited.
+        folder: What its paths start from.
+        splits: The data in its parts.
+        everything: All rows that can be asked for.
+        rows: Those that are asked for, by their number in the file.
+    """
+
+    configuration: Configuration
+    folder: Path
+    splits: Splits
+    everything: Dataset
+    rows: tuple[int, ...]
+
+    @classmethod
+    def read(cls, path: Path, rows: Sequence[int]) -> SingleRows:
+        """Find rows by their number in the file.
+
+        Raises:
+            ConfigurationError: If there is no such row.
+        """
+        configuration = Configuration.read(path)
+        splits = configuration.read_splits(path.parent)
+        # Parts in files of their own number their rows each for itself: then it is those of the test file.
+        cut = splits.independence == "held out"
+        everything = Dataset.joined([splits.train, splits.validation, splits.test]) if cut else splits.test
+        absent = sorted(set(rows) - set(everything.ids.tolist()))
+        if absent:
+            raise ConfigurationError(f"there is no row {absent[0]}", remedy=f"rows are numbered from 0 to {int(everything.ids.max())}")
+        return cls(configuration, path.parent, splits, everything, tuple(rows))
+
+    def read_words(self, path: Path) -> dict[str, OwnersWords]:
+        """The owner's words in each language.
+
+        Raises:
+            ConfigurationError: If the file holds anything else, or words for what there is not.
+        """
+        document = read_toml(WordsFile, path)
+        words = {"en": OwnersWords(**document.en.model_dump()), "zh-CN": OwnersWords(**document.zh_cn.model_dump())}
+        for language, own in words.items():
+            try:
+                own.require_known(self.everything.schema, self.everything.classes)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{path}, [{language}]: {error.problem}", remedy=error.remedy) from error
+        return words
+
+    def explain(
+        self, *, method: str = "auto", sheets: bool = False, progress: bool = True, tell: Callable[[str], None] = lambda message: None
+    ) -> Iterator[SingleDecision]:
+        """Explain one row after the other.
+
+        Args:
+            method: The attribution method.
+            sheets: Whether sheets are to be written, which not every method is for.
+            progress: Whether to show how the training goes.
+            tell: Is told what is done next.
+
+        Raises:
+            NotApplicableError: If the method does not hold, or does not say what a sheet is to say.
+        """
+        if sheets:
+            require_speaks_of_decisions(method)
+        configuration, splits = self.configuration, self.splits
+        classifier = configuration.classifier(splits, self.folder, progress=progress)
+        subject = configuration.subject(splits, classifier, self.folder)
+        rows = subject.training if subject.training is not None else subject.test
+        order = np.random.default_rng(configuration.audit.seed).permutation(len(rows))[:_BACKGROUND]
+        background = rows[np.sort(order)].inputs
+        learned = set(splits.train.ids.tolist()) if splits.independence == "held out" else set()
+        classes = self.everything.classes
+        for row in self.rows:
+            tell(f"row {row}: what moved the decision")
+            (index,) = np.flatnonzero(self.everything.ids == row)
+            chosen = self.everything[np.array([index])]
+            case = decide(
+                classifier,
+                chosen.inputs,
+                background=background,
+                # Only where somebody said so: of two classes, nobody knows that the person wants the other one.
+                favourable=configuration.decision.favourable,
+                threshold=subject.decision.threshold if len(classes) == 2 else None,
+                method=method,
+                seed=configuration.audit.seed,
+            )
+            seen = None if splits.independence == "unknown" else row in learned
+            yield SingleDecision(row, case, classes[int(chosen.labels[0])], seen, configuration.declarations.get("contact", ""))

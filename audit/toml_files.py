@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from classifier.errors import ConfigurationError, did_you_mean
 
@@ -27,6 +28,10 @@ def read_toml(form: type[FormType], path: Path) -> FormType:
     Raises:
         ConfigurationError: If the file is missing, is no TOML, or does not fit the form.
     """
+    if path.is_dir():
+        inside = sorted(entry.name for entry in path.glob("*.toml"))
+        remedy = f"did you mean {str(path / inside[0])!r}?" if inside else "it holds no TOML file"
+        raise ConfigurationError(f"{path} is a folder, required is a file", remedy=remedy)
     if not path.is_file():
         beside = [entry.name for entry in path.parent.glob("*.toml")] if path.parent.is_dir() else []
         raise ConfigurationError(f"there is no file {path}", remedy=did_you_mean(path.name, beside))
@@ -63,12 +68,20 @@ def _located(form: type[Form], error: Any, text: str, source: str) -> Configurat
 
 
 def _keys(form: type[Form], place: tuple[Any, ...]) -> list[str]:
-    """The keys that the form has at a place in it."""
+    """The keys that the form has at a place in it, as they are written in a file."""
     current: Any = form
     for part in place:
-        if isinstance(current, type) and issubclass(current, Form) and part in current.model_fields:
-            current = next((kind for kind in _forms(current.model_fields[part].annotation)), None)
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, Form) else []
+        fields = _written(current)
+        if part in fields:
+            current = next((kind for kind in _forms(fields[part].annotation)), None)
+    return list(_written(current))
+
+
+def _written(form: Any) -> dict[str, FieldInfo]:
+    """The fields of a form, by their keys in a file."""
+    if not (isinstance(form, type) and issubclass(form, Form)):
+        return {}
+    return {field.alias or name: field for name, field in form.model_fields.items()}
 
 
 def _forms(annotation: Any) -> list[type[Form]]:

@@ -1,9 +1,8 @@
-"""Reasons: the features that spoke against a person whatever the comparison, or why none can be named (12 CFR 1002.9)."""
+"""Reasons: the features that spoke against a person clearly more than all others did, or why none can be named (12 CFR 1002.9)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -13,20 +12,26 @@ from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError
 from classifier.modality import modality_of
 from classifier.seeds import Seed
-from explain.attributing import attribute
 from explain.availability import available
+from explain.sheet.weighing import answers_for_a_case, samples_for, set_against
 
 #: Official comment 9(b)(2)-1 to 12 CFR 1002.9: more than four reasons are not likely to help.
 MOST = 4
-#: Explanations that a reason must survive, half of them compared with all cases and half with those decided favourably.
-TRIALS = 10
-#: A reason is among the four largest in at least this share of the trials, and against the person in all of them.
-STEADY = 0.8
 #: A reason has at least this share of all that speaks against the person.
 LEAST = 0.05
-_FEWEST = 5
+#: The lightest reason is so many times as heavy as the heaviest feature that is not named. Where features weigh nearly alike,
+#: other cases to compare with would set them in another order.
+MARGIN = 1.5
+#: And heavier by so many standard errors, which tell how far other cases would move the two apart.
+ERRORS = 3.0
+#: Comparisons with cases of their own, as many with those decided favourably as with all.
+COMPARISONS = 40
+#: Answers of the classifier that they take at most, half of them for each kind of comparison.
+EVALUATIONS = 2**19
+# A case for each comparison of a kind; and what rounding leaves of a sum, as a share of the largest number.
+_FEWEST, _ROUNDING = COMPARISONS // 2, 1e-6
 
-Refusal = Literal["not_a_table", "few_cases", "unsteady", "protected"]
+Refusal = Literal["not_a_table", "few_cases", "nothing", "slight", "unsteady", "protected"]
 
 
 @dataclass(frozen=True)
@@ -36,14 +41,12 @@ class Reason:
     Args:
         feature: Its name.
         value: Its value in natural units, in words.
-        share: Its share of all that spoke against the person, on average over the trials.
-        steadiness: The share of the trials in which it was among the four largest.
+        share: Its share of all that spoke against the person, on average over both kinds of comparison.
     """
 
     feature: str
     value: str
     share: float
-    steadiness: float
 
 
 @dataclass(frozen=True)
@@ -52,34 +55,36 @@ class Reasons:
 
     Args:
         reasons: At most four; empty where `refusal` says why.
-        refusal: ``"not_a_table"``; ``"few_cases"`` to compare with; ``"unsteady"``: no feature is a reason in
-            enough of the trials; ``"protected"``: a protected feature is, so that the others would hide it.
-        trials: How many explanations the reasons had to survive.
+        refusal: ``"not_a_table"``; ``"few_cases"`` to compare with; ``"nothing"`` spoke against the person; ``"slight"``: no
+            feature has `LEAST` of it; ``"unsteady"``: no feature, and no few of them, stand out by the margins;
+            ``"protected"``: a protected feature has `LEAST` of it, which the others would hide.
         method: The attribution method.
+        cases: How many cases there were to compare with, and how many of those decided favourably.
     """
 
     reasons: tuple[Reason, ...]
     refusal: Refusal | None
-    trials: int = TRIALS
     method: str = ""
+    cases: tuple[int, int] = (0, 0)
 
 
 def find_reasons(
-    classifier: Classifier, x: Tensor, background: Tensor, *, decided: int, favourable: Tensor, seed: Seed, samples: int = 512
+    classifier: Classifier, x: Tensor, background: Tensor, *, decided: int, favourable: Tensor, seed: Seed, wanted: int | None = None
 ) -> Reasons:
-    """The reasons for which one input was decided as it was, as far as they hold for every comparison.
+    """The reasons for which one input was decided as it was, as far as other cases to compare with would give the same.
 
-    Half of the trials compare with a random half of the background, and half with cases that were decided
-    favourably; each has a seed of its own. What changes with those is no reason to tell a person.
+    A Shapley value against a background is the mean of those against its rows, so that it is known as exactly as a mean of
+    so many draws. Each comparison has rows and a seed of its own; how far they lie apart tells the standard error of their mean.
+    Half of them compare with any cases and half with cases that were decided favourably, and a reason must stand out in both.
 
     Args:
         classifier: What decided.
         x: The input ``(1, *S)``.
-        background: Cases to compare with ``(B, *S)``.
+        background: Cases to compare with ``(B, *S)``, the more the better.
         decided: The class that the input was taken for, which the person does not want.
         favourable: Which cases of the background are decided favourably ``(B,)``, bool.
         seed: Where all random numbers come from.
-        samples: Coalitions of each trial, where Shapley values are estimated.
+        wanted: The class that the person wants; of two classes the other one.
 
     Raises:
         ConfigurationError: If there is not exactly one input.
@@ -89,44 +94,66 @@ def find_reasons(
     schema = classifier.schema
     if schema.modality != "tabular":
         return Reasons((), "not_a_table")
-    pools = (background, background[favourable.to(background.device)])
+    most = max(_FEWEST, EVALUATIONS // 2 // answers_for_a_case(classifier))
+    some = torch.randperm(len(background), generator=seed.child("cases").torch()).to(background.device)
+    pools = [background[rows[:most]] for rows in (some, some[favourable.to(some.device)[some]])]
     if min(map(len, pools)) < _FEWEST:
         return Reasons((), "few_cases")
-    usable = {entry.method for entry in available(classifier) if entry.applies}
-    method = "additive_terms" if "additive_terms" in usable else "kernel_shap"
-    against = torch.cat(
+    usable = {entry.method for entry in available(classifier, background=len(background)) if entry.applies}
+    method = next((name for name in ("additive_terms", "tree_shap") if name in usable), "kernel_shap")
+    other = 1 - decided if wanted is None else wanted
+    against = [_comparisons(classifier, x, pool, method, decided, other, seed.child(f"kind {kind}")) for kind, pool in enumerate(pools)]
+    shares = torch.stack([_shares(values) for values in against])
+    told = Reasons((), None, method, (len(pools[0]), len(pools[1])))
+    if any(feature.protected and shares[:, i].max() >= LEAST for i, feature in enumerate(schema.features)):
+        return _refused(told, "protected")
+    if not (shares > 0).all(0).any():
+        return _refused(told, "nothing")
+    if not (shares >= LEAST).all(0).any():
+        return _refused(told, "slight")
+    order = shares.mean(0).argsort(descending=True, stable=True)
+    words = modality_of(schema).words(x)[0]
+    for count in range(min(MOST, len(order)), 0, -1):
+        named = order[:count]
+        if (shares[:, named] >= LEAST).all() and all(_stand_out(values, named, order[count:]) for values in against):
+            reasons = [Reason(name := schema.names[i], words[name], float(shares[:, i].mean())) for i in named.tolist()]
+            return Reasons(tuple(reasons), None, method, told.cases)
+    return _refused(told, "unsteady")
+
+
+def _comparisons(classifier: Classifier, x: Tensor, pool: Tensor, method: str, decided: int, other: int, seed: Seed) -> Tensor:
+    """What each feature added to the decision in each of half the comparisons ``(C, P)``, no case in two of them."""
+    options: dict[str, Any] = {"samples": samples_for(len(classifier.schema.names))} if method == "kernel_shap" else {}
+    parts = torch.tensor_split(pool, COMPARISONS // 2)
+    return torch.cat(
         [
-            _trial(classifier, x, pools[trial % 2], method, decided, seed.child(f"trial {trial}"), samples).clamp_min(0)
-            for trial in range(TRIALS)
+            set_against(
+                classifier, x, method, baseline=part, decided=decided, other=other, seed=seed.child(str(number)).integer(), **options
+            ).by_feature()
+            for number, part in enumerate(parts)
         ]
     )
-    among = torch.zeros_like(against).scatter(1, against.topk(min(MOST, against.shape[1]), dim=1).indices, 1.0) * (against > 0)
-    share = (against / against.sum(1, keepdim=True).clamp_min(1e-12)).mean(0)
-    steadiness = among.mean(0)
-    steady = (against > 0).all(0) & (steadiness >= STEADY) & (share >= LEAST)
-    words = modality_of(schema).words(x)[0]
-    order = [int(player) for player in share.argsort(descending=True) if steady[player]][:MOST]
-    found = tuple(Reason(name := schema.names[i], words[name], float(share[i]), float(steadiness[i])) for i in order)
-    if any(schema[reason.feature].protected for reason in found):
-        return Reasons((), "protected", method=method)
-    return Reasons(found, None if found else "unsteady", method=method)
 
 
-def _trial(classifier: Classifier, x: Tensor, pool: Tensor, method: str, decided: int, seed: Seed, samples: int) -> Tensor:
-    """What each feature added to the decision, compared with a random half of the cases ``(1, P)``."""
-    some = torch.randperm(len(pool), generator=seed.torch())[: max(_FEWEST, len(pool) // 2)].to(pool.device)
-    options: dict[str, Any] = {"samples": max(samples, 4 * len(classifier.schema.names))} if method == "kernel_shap" else {}
-    return attribute(classifier, x, method, baseline=pool[some], target=decided, seed=seed.integer(), **options).by_feature()
+def _shares(values: Tensor) -> Tensor:
+    """Each feature's share of all that speaks against the person on average ``(P,)``; 0 for one that speaks for them."""
+    against = values.mean(0)
+    # What rounding leaves of a sum is nothing.
+    against = torch.where(against > _ROUNDING * values.abs().max(), against, 0.0)
+    return against / against.sum().clamp_min(_ROUNDING)
 
 
-def require_wording(approved: Collection[str], features: tuple[str, ...]) -> None:
-    """Refuse texts for features that there are none of.
+def _stand_out(values: Tensor, named: Tensor, rest: Tensor) -> bool:
+    """Whether the lightest of the features named outweighs the heaviest of the rest by both margins."""
+    mean = values.mean(0)
+    lightest = values[:, named[mean[named].argmin()]]
+    heaviest = values[:, rest[mean[rest].argmax()]] if len(rest) else torch.zeros_like(lightest)
+    if heaviest.mean() <= 0:
+        heaviest = torch.zeros_like(lightest)
+    ahead = lightest - heaviest
+    error = ahead.std() / len(ahead) ** 0.5
+    return bool(lightest.mean() >= MARGIN * heaviest.mean() and ahead.mean() > 0 and ahead.mean() >= ERRORS * error)
 
-    Raises:
-        ConfigurationError: If a text is for no feature.
-    """
-    unknown = sorted(set(approved) - set(features))
-    if unknown:
-        raise ConfigurationError(
-            f"there is a text for {unknown[0]!r}, which is no feature", remedy=f"the features are: {', '.join(features)}"
-        )
+
+def _refused(told: Reasons, refusal: Refusal) -> Reasons:
+    return replace(told, refusal=refusal)

@@ -261,7 +261,7 @@ def test_explain_tells_why_single_rows_were_decided_so(assay: Assay, project: Pa
         "explain", "audit.toml", "--rows", "0,7", "--output", "why", "--language", "en,zh-CN", "--wording", "wording.toml", "--quiet"
     )
     assert code == 0
-    assert out.count("exact_shapley, log odds of 'yes'") == 2
+    assert out.count("exact_shapley, log-odds of ") == 2
     made = sorted(path.name for path in (project / "why").iterdir())
     assert made == [f"row-{row}.{kind}" for row in (0, 7) for kind in ("en.html", "png", "zh-CN.html")]
     pages = [(project / "why" / f"row-{row}.zh-CN.html").read_text(encoding="utf-8") for row in (0, 7)]

@@ -165,5 +165,5 @@ def test_what_biases_keep_is_told(network: Make, x: Tensor) -> None:
 
 @pytest.mark.parametrize("epsilon", [-1.0, float("inf"), float("nan")])
 def test_an_epsilon_that_is_none_is_refused(network: Make, x: Tensor, epsilon: float) -> None:
-    with pytest.raises(ConfigurationError, match="epsilon .*must be .*finite"):
+    with pytest.raises(ConfigurationError, match=r"epsilon .*must be .*finite"):
         attribute(network("relu"), x, "lrp", epsilon=epsilon)

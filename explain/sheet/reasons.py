@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, Literal
 
 import torch
@@ -22,7 +23,8 @@ LEAST = 0.05
 #: The lightest reason is so many times as heavy as the heaviest feature that is not named. Where features weigh nearly alike,
 #: other cases to compare with would set them in another order.
 MARGIN = 1.5
-#: And heavier by so many standard errors, which tell how far other cases would move the two apart.
+#: And heavier by so many standard errors, which tell how far other cases may move the two. Of several gaps between features
+#: that are as wide the clearest cuts, since that is where other cases would cut too.
 ERRORS = 3.0
 #: Comparisons with cases of their own, as many with those decided favourably as with all.
 COMPARISONS = 40
@@ -103,22 +105,33 @@ def find_reasons(
     method = next((name for name in ("additive_terms", "tree_shap") if name in usable), "kernel_shap")
     other = 1 - decided if wanted is None else wanted
     against = [_comparisons(classifier, x, pool, method, decided, other, seed.child(f"kind {kind}")) for kind, pool in enumerate(pools)]
-    shares = torch.stack([_shares(values) for values in against])
     told = Reasons((), None, method, (len(pools[0]), len(pools[1])))
-    if any(feature.protected and shares[:, i].max() >= LEAST for i, feature in enumerate(schema.features)):
-        return _refused(told, "protected")
+    named, refusal = _choose(against, torch.tensor([feature.protected for feature in schema.features]))
+    words, shares = modality_of(schema).words(x)[0], torch.stack([_shares(values) for values in against]).mean(0)
+    found = tuple(Reason(name := schema.names[i], words[name], float(shares[i])) for i in named)
+    return replace(told, reasons=found, refusal=refusal)
+
+
+def _choose(against: list[Tensor], protected: Tensor) -> tuple[list[int], Refusal | None]:
+    """The features to name, the heaviest first, of both kinds of comparison ``(C, P)``; or why there are none."""
+    shares = torch.stack([_shares(values) for values in against])
+    if (shares[:, protected] >= LEAST).any():
+        return [], "protected"
     if not (shares > 0).all(0).any():
-        return _refused(told, "nothing")
+        return [], "nothing"
     if not (shares >= LEAST).all(0).any():
-        return _refused(told, "slight")
+        return [], "slight"
     order = shares.mean(0).argsort(descending=True, stable=True)
-    words = modality_of(schema).words(x)[0]
-    for count in range(min(MOST, len(order)), 0, -1):
-        named = order[:count]
-        if (shares[:, named] >= LEAST).all() and all(_stand_out(values, named, order[count:]) for values in against):
-            reasons = [Reason(name := schema.names[i], words[name], float(shares[:, i].mean())) for i in named.tolist()]
-            return Reasons(tuple(reasons), None, method, told.cases)
-    return _refused(told, "unsteady")
+    gaps = {
+        count: min(_gap(values, order[:count], order[count:]) for values in against)
+        for count in range(1, min(MOST, len(order)) + 1)
+        if (shares[:, order[:count]] >= LEAST).all()
+    }
+    # Other cases move every gap a little; the clearest is the one that they leave.
+    clearest = max(gaps, key=lambda count: (gaps[count], count), default=0)
+    if not clearest or gaps[clearest] < ERRORS:
+        return [], "unsteady"
+    return order[:clearest].tolist(), None
 
 
 def _comparisons(classifier: Classifier, x: Tensor, pool: Tensor, method: str, decided: int, other: int, seed: Seed) -> Tensor:
@@ -143,17 +156,15 @@ def _shares(values: Tensor) -> Tensor:
     return against / against.sum().clamp_min(_ROUNDING)
 
 
-def _stand_out(values: Tensor, named: Tensor, rest: Tensor) -> bool:
-    """Whether the lightest of the features named outweighs the heaviest of the rest by both margins."""
+def _gap(values: Tensor, named: Tensor, rest: Tensor) -> float:
+    """By how many standard errors the lightest of the features named outweighs the heaviest of the rest; 0 where not by `MARGIN`."""
     mean = values.mean(0)
     lightest = values[:, named[mean[named].argmin()]]
     heaviest = values[:, rest[mean[rest].argmax()]] if len(rest) else torch.zeros_like(lightest)
     if heaviest.mean() <= 0:
         heaviest = torch.zeros_like(lightest)
     ahead = lightest - heaviest
+    if ahead.mean() <= 0 or lightest.mean() < MARGIN * heaviest.mean():
+        return 0.0
     error = ahead.std() / len(ahead) ** 0.5
-    return bool(lightest.mean() >= MARGIN * heaviest.mean() and ahead.mean() > 0 and ahead.mean() >= ERRORS * error)
-
-
-def _refused(told: Reasons, refusal: Refusal) -> Reasons:
-    return replace(told, refusal=refusal)
+    return float(ahead.mean() / error) if error > 0 else inf

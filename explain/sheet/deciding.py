@@ -10,6 +10,7 @@ from torch import Tensor
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, did_you_mean
 from explain.explanation import Explanation
+from explain.inputs import checked_batch
 from explain.sheet.weighing import weigh
 
 
@@ -67,6 +68,7 @@ def decide(
     """Decide one input, and explain by what it was moved; see `explain.decision_sheet`."""
     if len(x) != 1:
         raise ConfigurationError(f"a sheet is for one decision, got {len(x)} inputs", remedy="write one at a time, as for x[i : i + 1]")
+    x = checked_batch(classifier, x)
     if len(background) == 0 or background.shape[1:] != x.shape[1:]:
         wanted = ", ".join(("B", *map(str, x.shape[1:])))
         raise ConfigurationError(

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from classifier.catalogue import Catalogue
 from classifier.modalities.sequence import Series
 from explain.explanation import Explanation
-from explain.figures._style import fold, font_families
+from explain.figures._style import fold, font_families, shorten
 from explain.sheet.naming import Names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Of a line beside a bar of colours.
-_LETTERS = 40
+# Letters of a line beside a bar of colours, and of a variable's name.
+_LETTERS, _NAME = 40, 20
 
 
 def picture_of(explanation: Explanation, names: Names, t: Catalogue, *, label: str) -> str:
@@ -41,8 +41,7 @@ def picture_of(explanation: Explanation, names: Names, t: Catalogue, *, label: s
     ax = shown.plot()
     figure, hidden = ax.figure, _hidden(shown, ax)
     ax.set_title(t("picture.hidden", {"count": hidden}) if hidden else "", loc="left", fontsize="medium")
-    said = {"image": t("picture.image"), "attributions": t("picture.weights"), "step": t("picture.step")}
-    said |= {name: names.of_part(name) for name in shown.schema.names}
+    said = _words(shown, names, t)
     for text in figure.findobj(Text):
         # Labels are broken into lines.
         written = " ".join(text.get_text().split())
@@ -52,6 +51,16 @@ def picture_of(explanation: Explanation, names: Names, t: Catalogue, *, label: s
     # As large as what is written: other words need other room.
     figure.savefig(buffer, format="png", dpi=160, bbox_inches="tight", pad_inches=0.05, metadata={"Software": None})  # type: ignore[union-attr]  # axes of a figure have one
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _words(explanation: Explanation, names: Names, t: Catalogue) -> dict[str, str]:
+    """What else is written into the picture; the tokens of a text and the nodes of a graph are the data's own."""
+    if explanation.schema.modality == "image":
+        return {"image": t("picture.image"), "attributions": t("picture.weights")}
+    if explanation.schema.modality == "sequence":
+        called = {shorten(name, _NAME): shorten(names.of_part(name), _NAME) for name in explanation.schema.names}
+        return {"step": t("picture.step"), **called}
+    return {}
 
 
 def _hidden(explanation: Explanation, ax: Axes) -> int:

@@ -20,7 +20,7 @@ from explain.games.coalitions import most_players
 from explain.method import METHODS, Task
 from explain.output import Output
 
-#: Answers that the weights take at most where the method is left to the sheet: about a minute of a slow network.
+#: Answers that the weights take at most where the method is left to the sheet: seconds of a small network, a minute of a slow one.
 EVALUATIONS = 2**16
 #: Other cases that the weights compare with, at most.
 CASES = 100

@@ -203,6 +203,8 @@ def test_what_cannot_be_asked_is_refused() -> None:
         decision_sheet(ten, data.inputs[:1], background=data.inputs, threshold=0.5)
     with pytest.raises(ConfigurationError, match="between 0 and 1, got nan"):
         decision_sheet(classifier, data.inputs[:1], background=data.inputs, threshold=float("nan"))
+    with pytest.raises(ConfigurationError, match="inputs must have the shape"):
+        decision_sheet(classifier, data.inputs[:1, :1], background=data.inputs)
     for background in (data.inputs[:0], data.inputs[:, :1]):
         with pytest.raises(ConfigurationError, match="the background must be at least one case of the input's shape"):
             decision_sheet(classifier, data.inputs[:1], background=background)

@@ -163,7 +163,7 @@ class Image(Modality):
         return repaired.reshape(len(x), *self.schema.size, -1).permute(0, 3, 1, 2).contiguous()
 
     def valid(self, x: Tensor) -> Tensor:
-        return Tabular(self.schema).valid(_pixels(x)).reshape(len(x), -1).all(1)
+        return Tabular(self.schema).valid(_pixels(x)).reshape(len(x), *self.schema.size).flatten(1).all(1)
 
     def words(self, x: Tensor) -> list[dict[str, str]]:
         """The mean intensity of each patch in natural units, channel by channel where there are several."""

@@ -160,13 +160,16 @@ class Counterfactuals:
         columns += ["probability_before", "probability_after", "threshold", "distance", "plausibility", "donor", "succeeds"]
         return pd.DataFrame(lines, columns=columns)
 
-    def sentences(self, row: int = 0, *, language: Language = "en", names: Mapping[str, str] | None = None) -> list[str]:
+    def sentences(
+        self, row: int = 0, *, language: Language = "en", names: Mapping[str, str] | None = None, border: bool = True
+    ) -> list[str]:
         """One sentence for each changed input of an input, and that this is about the model and no offer.
 
         Args:
             row: The input, by its number.
             language: ``"en"`` or ``"zh-CN"``.
             names: What to call features, classes and categories; what is not named keeps its own name.
+            border: Whether to say from which probability it is decided, where a threshold was given.
         """
         one = self[row]
         changes = one.changes()
@@ -181,7 +184,7 @@ class Counterfactuals:
                     target=one.target[index],
                     any_other=int(one.wanted[0]) == ANY and len(one.classes) > 2,
                     implausible=bool(one.plausibility[index] < one.options["plausible"]),
-                    border=one.border(index),
+                    border=one.border(index) if border else None,
                     probabilities=(float(one.probability_before[index]), float(one.probability_after[index])),
                     evaluations=int(one.evaluations[0]),
                     changes=tuple((change.feature, change.before, change.after) for change in own),

@@ -163,7 +163,8 @@ class Sheet:
         """What would have changed the decision, in sentences; whose parts stood in is nobody's business."""
         if self.changes is None:
             return None
-        said = self.changes.sentences(0, language=names.language, names=names.in_sentences(self.changes))
+        # The page has said from which probability it is decided.
+        said = self.changes.sentences(0, language=names.language, names=names.in_sentences(self.changes), border=False)
         donors = self.changes.donor.tolist()
         return [text.replace(t("change.numbered", {"number": n}), t("change.another")) for text, n in zip(said, donors, strict=True)]
 

@@ -70,7 +70,7 @@ def test_a_sheet_tells_the_decision_its_reasons_and_what_would_have_changed_it()
     assert "contributions to the log-odds of “class 1”" in text
     assert all(f"{reason.feature}: {reason.value}" in text for reason in made.reasons.reasons)
     assert made.changes is not None
-    for sentence in made.changes.sentences(0):
+    for sentence in made.changes.sentences(0, border=False):
         assert sentence in text.replace("&#39;", "'")
     assert "no offer and no promise" in text
     assert "<b>" not in html.replace("7 &lt;b&gt;", "")

@@ -9,11 +9,19 @@ import typer
 
 from assay.audit import audit_from_file
 from assay.check import check_configuration
+from assay.deidentify import deidentify_table
 from assay.doctor import examine_machine
 from assay.explain import explain_rows
 from assay.init import begin
+from assay.inspect import show_structure
+from assay.keygen import make_key
+from assay.rewrap import rewrap_file
+from assay.scan import scan_path
+from assay.seal import seal_path
 from assay.selftest import test_engines
+from assay.sign import sign_path
 from assay.train import train_from_file
+from assay.unseal import unseal_path
 from assay.verify import verify_folder
 from classifier.errors import AssayError
 
@@ -33,12 +41,21 @@ app.command("train")(train_from_file)
 app.command("explain")(explain_rows)
 app.command("audit")(audit_from_file)
 app.command("verify")(verify_folder)
+app.command("keygen")(make_key)
+app.command("seal")(seal_path)
+app.command("unseal")(unseal_path)
+app.command("rewrap")(rewrap_file)
+app.command("sign")(sign_path)
+app.command("inspect")(show_structure)
+app.command("scan")(scan_path)
+app.command("deidentify")(deidentify_table)
 app.command("selftest")(test_engines)
 app.command("doctor")(examine_machine)
 
 
 def main() -> None:
     """Run a command, and turn what goes wrong into words and an exit code."""
+    _forbid_core_dumps()
     try:
         app()
     except AssayError as error:
@@ -57,6 +74,15 @@ def main() -> None:
         print("error: this is a fault of Assay, not of your data", file=sys.stderr)
         print("next:  report it with the lines above; the bundle that was there before is unchanged", file=sys.stderr)
         sys.exit(5)
+
+
+def _forbid_core_dumps() -> None:
+    """A process that crashes leaves no file with the keys and the plaintext that it held."""
+    if sys.platform != "win32":
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 if __name__ == "__main__":

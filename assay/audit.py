@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from assay.options import AsJson, ConfigurationPath, Quiet
+from assay.secrets import IdentityFiles, PassphraseDescriptor, collect_identities, read_passphrase
 
 
 def audit_from_file(
@@ -15,6 +16,8 @@ def audit_from_file(
     output: Annotated[Path | None, typer.Option(help="Folder of the bundle; reports/NAME by default.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Run this check or room only; may be given more than once.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave this check or room out; may be given more than once.")] = None,
+    identity_file: IdentityFiles = [],  # noqa: B006  # typer's own form
+    passphrase_fd: PassphraseDescriptor = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -25,7 +28,11 @@ def audit_from_file(
     from audit.pipeline import audit_configuration
     from audit.report import summarise
 
-    outcome = audit_configuration(configuration, output=output, only=only or (), skip=skip or (), progress=not quiet)
+    passphrase = read_passphrase(False, passphrase_fd, what="the sealed data")
+    identities = collect_identities(identity_file, passphrase)
+    outcome = audit_configuration(
+        configuration, output=output, only=only or (), skip=skip or (), progress=not quiet, identities=identities, passphrase=passphrase
+    )
     if as_json:
         typer.echo((outcome.folder / "audit.json").read_text(encoding="utf-8"), nl=False)
     else:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from assay.options import AsJson, ConfigurationPath, Quiet
+from assay.secrets import IdentityFiles, PassphraseDescriptor, collect_identities, read_passphrase
 
 
 def explain_rows(
@@ -18,6 +19,8 @@ def explain_rows(
     output: Annotated[Path | None, typer.Option(help="Folder for the sheets and pictures; none are made without it.")] = None,
     language: Annotated[str, typer.Option(help="Languages of the sheets: en, zh-CN, or both with a comma between.")] = "en",
     wording: Annotated[Path | None, typer.Option(help="TOML file of the owner's names and approved reasons, for each language.")] = None,
+    identity_file: IdentityFiles = [],  # noqa: B006  # typer's own form
+    passphrase_fd: PassphraseDescriptor = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -36,7 +39,9 @@ def explain_rows(
             typer.echo(message, err=True)
 
     languages = parse_languages(language)
-    asked = SingleRows.read(configuration, parse_rows(rows))
+    passphrase = read_passphrase(False, passphrase_fd, what="the sealed data")
+    identities = collect_identities(identity_file, passphrase)
+    asked = SingleRows.read(configuration, parse_rows(rows), identities=identities, passphrase=passphrase)
     words = {} if wording is None else asked.read_words(wording)
     if output is not None:
         make_folder(output)

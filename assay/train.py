@@ -9,11 +9,14 @@ from typing import Annotated
 import typer
 
 from assay.options import ConfigurationPath, Quiet
+from assay.secrets import IdentityFiles, PassphraseDescriptor, collect_identities, read_passphrase
 
 
 def train_from_file(
     configuration: ConfigurationPath = Path("audit.toml"),
     output: Annotated[Path, typer.Option(help="Folder for the classifier and its pictures.")] = Path("trained"),
+    identity_file: IdentityFiles = [],  # noqa: B006  # typer's own form
+    passphrase_fd: PassphraseDescriptor = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a classifier, print its loss as it falls, and save it with its pictures.
@@ -28,6 +31,7 @@ def train_from_file(
     from classifier.architectures._terms import AdditiveNetwork
     from classifier.classifier import DOCUMENT
     from classifier.errors import ConfigurationError
+    from classifier.opening import opening_with
     from classifier.records import require_replaceable
     from classifier.statistics import proportion
     from explain.figures.behaviour.curves import draw_curves
@@ -40,7 +44,10 @@ def train_from_file(
     if recipe is None:
         raise ConfigurationError(f"{configuration} brings a classifier, and there is nothing to train", remedy="give [model] architecture")
     require_replaceable(output, DOCUMENT)
-    splits = settings.read_splits(configuration.parent)
+    passphrase = read_passphrase(False, passphrase_fd, what="the sealed data")
+    identities = collect_identities(identity_file, passphrase)
+    with opening_with(settings.seal.opener(configuration.parent, identities, passphrase)):
+        splits = settings.read_splits(configuration.parent)
     every = max(1, recipe.epochs // 20)
 
     def tell(epoch: Epoch) -> None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from audit.evidence import Evidence
+from audit.manifests import VerifiedBundle, verify_bundle, write_manifests
 from audit.policy import VERDICTS, Finding, Verdict
-from classifier.errors import IntegrityError
+from audit.sealed_rows import SealedRows, read_arrays, write_arrays
 from classifier.known_answer import KnownAnswer
-from classifier.records import canonical_json, read_record, sha256_file, write_atomically, write_record
+from classifier.records import parse_record, read_record, write_atomically, write_record
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RECORD, MANIFEST, RENDERINGS = "audit.json", "manifest.json", "renderings.json"
-# What the manifest covers: all that inputs and seed determine.
-RECORDED = ("audit.json", "audit.toml", "policy.toml", "evidence/*")
+__all__ = ["RECORD", "Audit", "Identity", "load_evidence", "save_evidence", "verify_bundle", "write_manifests"]
+
+RECORD = "audit.json"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Audit:
         known_answers: What the engines gave where the truth is known.
         software: Versions that the numbers may depend on.
         interrupted: Whether somebody stopped it before its end.
+        trust: SHA-256 of the trust store, if one was named, and on whose word a sealed classifier was opened.
         version: Version of this record.
     """
 
@@ -86,6 +88,7 @@ class Audit:
     known_answers: tuple[KnownAnswer, ...]
     software: Mapping[str, str]
     interrupted: bool = False
+    trust: Mapping[str, Any] = field(default_factory=dict)
     version: Literal[1] = 1
 
     def __getitem__(self, check: str) -> Evidence:
@@ -132,24 +135,33 @@ class Audit:
             ]
         )
 
-    def save(self, folder: str | Path) -> None:
-        """Write the record into a folder: ``audit.json``, and the evidence of each check."""
+    def save(self, folder: str | Path, *, rows: SealedRows | None = None) -> None:
+        """Write the record into a folder: ``audit.json``, and the evidence of each check.
+
+        Args:
+            folder: Where to.
+            rows: To whom the arrays, which are about single rows, are sealed; ``None`` leaves them plain.
+        """
         folder = Path(folder)
         for evidence in self.evidence:
-            save_evidence(evidence, folder / "evidence")
+            save_evidence(evidence, folder / "evidence", rows)
         write_record(folder / RECORD, replace(self, evidence=tuple(replace(e, arrays={}) for e in self.evidence)))
 
     @classmethod
-    def load(cls, folder: str | Path) -> Audit:
+    def load(cls, folder: str | Path, *, decrypt: Callable[[bytes], bytes] | None = None) -> Audit:
         """Read a bundle, after holding every file against the manifest.
 
+        Args:
+            folder: The bundle.
+            decrypt: Opens arrays that are sealed, such as `audit.vault.decrypt_bytes` with `identities` filled in; without it
+                they are left out.
+
         Raises:
-            IntegrityError: If a file was changed, is missing, or is named nowhere.
+            IntegrityError: If a file was changed, is missing, or is named nowhere, or arrays do not open.
         """
-        folder = Path(folder)
-        verify_bundle(folder)
-        record = read_record(cls, folder / RECORD)
-        return replace(record, evidence=tuple(load_evidence(folder / "evidence", evidence.check) for evidence in record.evidence))
+        verified = verify_bundle(Path(folder))
+        record = parse_record(cls, verified.read(RECORD), str(verified.folder / RECORD))
+        return replace(record, evidence=tuple(_verified_evidence(verified, evidence.check, decrypt) for evidence in record.evidence))
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -162,78 +174,37 @@ class Audit:
         return f"<p><b>{escape(self.identity.name)}</b>: {len(self.evidence)} checks</p><table>{head}{rows}</table>"
 
 
-def save_evidence(evidence: Evidence, folder: Path) -> None:
-    """Write one check's evidence: JSON for what is read, safetensors for its arrays."""
-    if evidence.arrays:
-        import numpy as np
-        from safetensors.numpy import save
-
-        arrays = {name: np.ascontiguousarray(array) for name, array in evidence.arrays.items()}
-        write_atomically(folder / f"{evidence.check}.safetensors", save(arrays))
+def save_evidence(evidence: Evidence, folder: Path, rows: SealedRows | None = None) -> None:
+    """Write one check's evidence: JSON for what is read, safetensors for its arrays, sealed where `rows` says to whom."""
+    plain = folder / f"{evidence.check}.safetensors"
+    if evidence.arrays and rows is not None:
+        write_atomically(_sealed(plain), rows.seal(evidence.arrays))
+        plain.unlink(missing_ok=True)
+    elif evidence.arrays:
+        write_atomically(plain, write_arrays(evidence.arrays))
+        _sealed(plain).unlink(missing_ok=True)
     write_record(folder / f"{evidence.check}.json", replace(evidence, arrays={}))
 
 
-def load_evidence(folder: Path, check: str) -> Evidence:
-    """Read what `save_evidence` wrote."""
+def load_evidence(folder: Path, check: str, rows: SealedRows | None = None) -> Evidence | None:
+    """Read what `save_evidence` wrote; ``None`` where its arrays are sealed and `rows` does not open them."""
     evidence = read_record(Evidence, folder / f"{check}.json")
     arrays = folder / f"{check}.safetensors"
-    if not arrays.exists():
-        return evidence
-    from safetensors.numpy import load_file
-
-    return replace(evidence, arrays=load_file(arrays))
-
-
-def write_manifests(folder: Path) -> None:
-    """Write the digests of all files in a bundle: those of the record, and those made from it."""
-    files = _files(folder)
-    recorded = sorted({path for pattern in RECORDED for path in folder.glob(pattern)} & set(files))
-    write_atomically(folder / MANIFEST, canonical_json(_digests(folder, recorded)) + b"\n")
-    write_atomically(folder / RENDERINGS, canonical_json(_digests(folder, set(files) - set(recorded))) + b"\n")
+    if _sealed(arrays).exists():
+        opened = None if rows is None else rows.open(_sealed(arrays).read_bytes())
+        return None if opened is None else replace(evidence, arrays=opened)
+    return replace(evidence, arrays=read_arrays(arrays.read_bytes())) if arrays.exists() else evidence
 
 
-def verify_bundle(folder: Path) -> int:
-    """Hold every file of a bundle against its manifests.
-
-    Returns:
-        How many files there are.
-
-    Raises:
-        IntegrityError: If a file was changed, is missing, or is named nowhere.
-    """
-    expected: dict[str, str] = {}
-    for name in (MANIFEST, RENDERINGS):
-        digests = _read_digests(folder / name)
-        for twice in sorted(expected.keys() & digests.keys()):
-            raise IntegrityError(f"{folder / twice} is named in two manifests", remedy="take the bundle from its source")
-        expected |= digests
-    present = {path.relative_to(folder).as_posix() for path in _files(folder)}
-    for name in sorted(expected.keys() - present):
-        raise IntegrityError(f"{folder / name} is missing", remedy="take the whole bundle, or run the audit again")
-    for name in sorted(present - expected.keys()):
-        raise IntegrityError(f"{folder / name} is named in no manifest", remedy="somebody added it; take it out, or run the audit again")
-    for name, digest in sorted(expected.items()):
-        if sha256_file(folder / name) != digest:
-            raise IntegrityError(
-                f"{folder / name} was changed since the audit", remedy="take the bundle from its source, or run the audit again"
-            )
-    return len(expected)
+def _verified_evidence(bundle: VerifiedBundle, check: str, decrypt: Callable[[bytes], bytes] | None) -> Evidence:
+    """The same from the bytes that the manifest names, whatever has become of the files since."""
+    name = f"evidence/{check}.json"
+    evidence = parse_record(Evidence, bundle.read(name), str(bundle.folder / name))
+    arrays = f"evidence/{check}.safetensors"
+    if f"{arrays}.age" in bundle.files and decrypt is not None:
+        return replace(evidence, arrays=read_arrays(decrypt(bundle.read(f"{arrays}.age"))))
+    return replace(evidence, arrays=read_arrays(bundle.read(arrays))) if arrays in bundle.files else evidence
 
 
-def _files(folder: Path) -> list[Path]:
-    manifests = {folder / MANIFEST, folder / RENDERINGS}
-    return sorted(path for path in folder.rglob("*") if (path.is_file() or path.is_symlink()) and path not in manifests)
-
-
-def _digests(folder: Path, paths: Iterable[Path]) -> dict[str, Any]:
-    return {"version": 1, "sha256": {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}}
-
-
-def _read_digests(path: Path) -> dict[str, str]:
-    manifest = read_record(dict[str, Any], path)
-    digests = manifest.get("sha256")
-    if not isinstance(digests, dict) or not all(isinstance(name, str) and isinstance(d, str) for name, d in digests.items()):
-        raise IntegrityError(f"{path} is no manifest", remedy="take the bundle from its source, or run the audit again")
-    if any(name.startswith("/") or ".." in Path(name).parts for name in digests):
-        raise IntegrityError(f"{path} names a file outside the bundle")
-    return digests
+def _sealed(path: Path) -> Path:
+    return path.with_name(f"{path.name}.age")

@@ -16,7 +16,7 @@ from classifier.registry import Registry
 from classifier.seeds import Seed
 
 # The rooms in the order in which a report goes through them.
-ROOMS = ("data", "performance", "explanation", "robustness", "privacy", "fairness")
+ROOMS = ("data", "performance", "explanation", "robustness", "privacy", "fairness", "supply_chain")
 
 
 @dataclass(frozen=True)

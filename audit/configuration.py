@@ -12,13 +12,16 @@ from audit.brought import KINDS, BroughtPart, read_schema
 from audit.brought_data import require_fills, require_precision, with_left_out, with_stated_constants
 from audit.data_part import DataPart
 from audit.policy import Policy
+from audit.seal_part import SealPart
 from audit.subject import Decision, Subject
 from audit.toml_files import Form, read_toml
+from audit.trust_part import TrustPart
 from classifier.adapters.predictions import read_predictions
 from classifier.adapters.reordering import reordered
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset, Splits
 from classifier.errors import AssayError, ConfigurationError, ModelError
+from classifier.opening import is_sealed
 from classifier.schema import Relation, Schema
 from classifier.subwords import read_tokenizer
 from trainer import Epoch, Private, Recipe, Robust, train
@@ -103,12 +106,10 @@ class ModelPart(BroughtPart):
             raise ValueError(f"needs one of architecture (to train one) and, to bring one, {', '.join(KINDS)}")
         return self
 
-
-class SealPart(Form):
-    """``[seal]``: to whom the classifier is encrypted."""
-
-    recipients: tuple[str, ...] = ()
-    identity_file: str | None = None
+    def files(self, folder: Path) -> tuple[Path, ...]:
+        """The files and folders that the classifier is brought in; none where one is trained, or asked over a network."""
+        named = (self.path, self.onnx, self.exported, self.skops, self.xgboost, self.lightgbm, self.huggingface, self.weights)
+        return tuple(folder / name for name in named if name is not None)
 
 
 class PolicyPart(Form):
@@ -127,6 +128,7 @@ class Configuration(Form):
     checks: dict[str, dict[str, Any]] = {}
     declarations: dict[str, str] = {}
     seal: SealPart = SealPart()
+    trust: TrustPart = TrustPart()
     policy: PolicyPart | None = None
 
     @classmethod
@@ -170,6 +172,11 @@ class Configuration(Form):
             test=data.validation_share, validation=data.validation_share, seed=self.audit.seed, group=data.group, time=data.time
         )
         return Splits(Dataset.joined([parts.train, parts.validation]), parts.test, test, independence="given")
+
+    def sealed_model(self, folder: Path) -> Path | None:
+        """The sealed classifier, if one is brought."""
+        path = self.model.path
+        return folder / path if path is not None and is_sealed(Path(path)) else None
 
     def recipe(self) -> Recipe | None:
         """How the classifier is trained, if it is trained here."""
@@ -222,6 +229,7 @@ class Configuration(Form):
             independence=splits.independence,
             split_group=self.data.group,
             declarations=self.declarations,
+            files=self.model.files(folder),
         )
 
     def _read(self, folder: Path, file: str, schema: Schema | None, classes: tuple[str, ...] | None) -> Dataset:
@@ -263,7 +271,8 @@ class Configuration(Form):
 
     def _with_own_schema(self, folder: Path) -> Classifier | None:
         """The classifier, where it comes with a schema of its own."""
-        found = self.model.with_own_schema(folder, self.data.size)
+        sealed = self.sealed_model(folder)
+        found = self.model.with_own_schema(folder, self.data.size) if sealed is None else self.trust.open(folder, sealed)
         stated = [name for name in ("encoding", "schema_path", "tokenizer") if getattr(self.data, name)]
         if found is not None and stated:
             raise ConfigurationError(

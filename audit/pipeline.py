@@ -7,7 +7,8 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ from audit.check import metric_names
 from audit.configuration import Configuration
 from audit.report import render_html, write_figures
 from audit.runner import choose_checks, run
-from audit.vault import ALLOW_UNSIGNED, Identity, default_identity, read_identities, seal, unseal
+from audit.sealed_rows import SealedRows
+from audit.subject import Subject
+from audit.supply_chain import scan
+from audit.supply_chain.mlbom import write_bill_of_materials
+from audit.vault import ALLOW_UNSIGNED, Identity, decrypt_bytes, default_identity, encrypt_bytes, read_identities, seal, unseal
 from classifier.classifier import Classifier
 from classifier.errors import IntegrityError
+from classifier.opening import opening_with
 from classifier.records import canonical_json, explain_storage_errors, replace_folder, require_replaceable, write_atomically
 from trainer import Epoch
 
@@ -60,6 +66,8 @@ def audit_configuration(
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     progress: bool | Callable[[Epoch], None] = True,
+    identities: Sequence[Identity] = (),
+    passphrase: str | None = None,
 ) -> Outcome:
     """Run the audit that ``audit.toml`` describes, and write its bundle.
 
@@ -72,6 +80,8 @@ def audit_configuration(
         only: Checks to run, or rooms.
         skip: Checks to leave out, or rooms.
         progress: Whether to show bars on a terminal, or a function that is told of every epoch.
+        identities: What opens sealed data; by default what ``[seal] identity_file`` names, or the user's own identities.
+        passphrase: Tried where data, or ``[seal] identity_file``, are sealed under one.
 
     Raises:
         AssayError: If anything that was given cannot be used; nothing is written then.
@@ -87,19 +97,25 @@ def audit_configuration(
     require_replaceable(folder, RECORD)
     # A missing key is found before any work is done. Whether what is brought has weights to seal shows when it is there.
     made = configuration.model.kind not in (None, "path", "huggingface")
-    recipients, identities = ((), []) if made else _recipients(configuration, path.parent)
+    recipients, own = ((), []) if made else _recipients(configuration, path.parent, passphrase)
     draft = folder.with_name(f".{folder.name}.partial")
-    splits = configuration.read_splits(path.parent)
-    clock.lap("read")
+    opener = configuration.seal.opener(path.parent, identities, passphrase)
     alone = configuration.model.predictions is not None
-    classifier = None if alone else configuration.classifier(splits, path.parent, progress=progress)
-    if made and classifier is not None and classifier.module is not None:
-        recipients, identities = _recipients(configuration, path.parent)
+    with opening_with(opener):
+        splits = configuration.read_splits(path.parent)
+        trust = configuration.trust.told(path.parent, configuration.sealed_model(path.parent))
+        clock.lap("read")
+        classifier = None if alone else configuration.classifier(splits, path.parent, progress=progress)
+        subject = configuration.subject(splits, classifier, path.parent)
+    sealed_data = any(part.secret is not None for part in (splits.train, splits.validation, splits.test))
+    if made and (sealed_data or (classifier is not None and classifier.module is not None)):
+        recipients, own = _recipients(configuration, path.parent, passphrase)
     clock.lap("train")
+    rows = _sealed_rows(recipients, own) if sealed_data else None
     with explain_storage_errors(folder):
         durations: dict[str, float] = {}
         audit = run(
-            configuration.subject(splits, classifier, path.parent),
+            subject,
             policy,
             name=configuration.audit.name,
             profile=configuration.audit.profile,
@@ -110,13 +126,15 @@ def audit_configuration(
             progress=bool(progress),
             workspace=draft,
             durations=durations,
+            rows=rows,
         )
+        audit = replace(audit, trust=trust)
         clock.lap("audit")
-        audit.save(draft)
+        audit.save(draft, rows=rows)
         if audit.interrupted:
             return Outcome(audit, draft, ())
         _copy_inputs(configuration, path, draft)
-        sealed = _seal(classifier, draft, recipients, identities)
+        sealed = _seal(classifier, draft, recipients, own)
         clock.lap("seal")
         facts = {
             "started": started.isoformat(timespec="seconds"),
@@ -128,6 +146,8 @@ def audit_configuration(
             write_figures(audit, draft / "figures", language=language)
             report = render_html(audit, language=language, run=facts, policy=policy)
             write_atomically(draft / f"report.{language}.html", report.encode())
+        bill = _bill_of_materials(audit, subject, configuration)
+        write_atomically(draft / "exports" / "mlbom.cdx.json", bill)
         clock.lap("report")
         write_atomically(draft / "run.json", canonical_json({**facts, "seconds": {**clock.seconds, "checks": durations}}) + b"\n")
         (draft / "plan.json").unlink()
@@ -136,11 +156,11 @@ def audit_configuration(
     return Outcome(audit, folder, configuration.audit.languages)
 
 
-def _recipients(configuration: Configuration, base: Path) -> tuple[tuple[str, ...], list[Identity]]:
+def _recipients(configuration: Configuration, base: Path, passphrase: str | None) -> tuple[tuple[str, ...], list[Identity]]:
     """To whom the classifier is sealed, and the identities at hand that can open it again."""
     stated = configuration.seal
     if stated.identity_file is not None:
-        identities = read_identities(base / stated.identity_file)
+        identities = read_identities(base / stated.identity_file, passphrase)
     else:
         identities = [] if stated.recipients else [default_identity()]
     recipients = stated.recipients or tuple(identity.recipient for identity in identities)
@@ -158,6 +178,26 @@ def _seal(classifier: Classifier | None, draft: Path, recipients: tuple[str, ...
         if again.digest != classifier.digest:
             raise IntegrityError(f"the sealed classifier opens to {again.digest}, sealed was {classifier.digest}")
     return {"file": SEALED, "recipients": list(recipients), "opened_again": opened, "digest": classifier.digest}
+
+
+def _sealed_rows(recipients: tuple[str, ...], own: list[Identity]) -> SealedRows:
+    """To whom the evidence about single rows is sealed, and what opens it when a stopped audit goes on."""
+    decrypt = partial(decrypt_bytes, identities=own) if own else None
+    return SealedRows(recipients, partial(encrypt_bytes, recipients=recipients), decrypt)
+
+
+def _bill_of_materials(audit: Audit, subject: Subject, configuration: Configuration) -> bytes:
+    """What the classifier is made of, for who keeps a register of such."""
+    measured = [metric for evidence in audit.evidence if evidence.check.startswith("performance.") for metric in evidence.metrics]
+    licence = configuration.declarations.get("licence")
+    return write_bill_of_materials(
+        audit.identity,
+        version=str(audit.trust["version"]) if "version" in audit.trust else None,
+        licences=() if licence is None else (licence,),
+        files=[file for path in subject.files for file in scan(path).files],
+        metrics=measured,
+        software=audit.software,
+    )
 
 
 def _copy_inputs(configuration: Configuration, path: Path, draft: Path) -> None:

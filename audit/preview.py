@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from audit.check import metric_names
 from audit.configuration import Configuration, ModelPart
 from audit.runner import choose_checks
 from audit.subject import Subject
+from audit.vault import Identity
 from classifier.adapters._labels import sorted_labels
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset, Splits
+from classifier.opening import opening_with
 from classifier.schema import Schema
 from classifier.splitting import same_rows
 from trainer import train
@@ -28,8 +31,13 @@ _ASKED, _SECONDS = 200, 10
 _EVENT_LAST = "as the data have them, of two the event last; if their order is another, state [model] classes"
 
 
-def preview_configuration(path: Path) -> str:
+def preview_configuration(path: Path, *, identities: Sequence[Identity] = (), passphrase: str | None = None) -> str:
     """Schema, classes, groups and sizes; which checks would run, which not and why; and about how long it takes.
+
+    Args:
+        path: ``audit.toml``.
+        identities: What opens sealed data; by default what ``[seal] identity_file`` names, or the user's own identities.
+        passphrase: Tried where data, or ``[seal] identity_file``, are sealed under one.
 
     Raises:
         AssayError: If anything that the configuration names cannot be used.
@@ -40,14 +48,16 @@ def preview_configuration(path: Path) -> str:
         policy.check_metrics(metric_names())
         policy.check_profile(configuration.audit.profile)
     checks = choose_checks((), (), configuration.checks, configuration.audit.profile)
-    splits = configuration.read_splits(path.parent)
+    with opening_with(configuration.seal.opener(path.parent, identities, passphrase)):
+        splits = configuration.read_splits(path.parent)
+        configuration.trust.told(path.parent, configuration.sealed_model(path.parent))
+        classifier, each = _stand_in(configuration, splits, path.parent)
+        subject = configuration.subject(splits, classifier, path.parent)
     test = splits.test
     brought = configuration.model.kind
     lines = [f"{path} can be run.", "", *_data(splits, configuration), "", *_features(test), ""]
     if test.protected:
         lines += [*_groups(splits), ""]
-    classifier, each = _stand_in(configuration, splits, path.parent)
-    subject = configuration.subject(splits, classifier, path.parent)
     if brought is not None:
         lines += [*_model(configuration.model, subject), ""]
     training, seconds, a_row = each, 0.0, _seconds_a_row(subject)

@@ -17,12 +17,13 @@ from audit.bundle import Audit, Identity, load_evidence, save_evidence
 from audit.check import Check, check_ids, make_check, metric_names
 from audit.evidence import Evidence
 from audit.policy import Policy
+from audit.sealed_rows import SealedRows
 from audit.selftest import run_selftest
 from audit.subject import Subject
 from classifier.errors import AssayError, ConfigurationError, did_you_mean
 from classifier.metric import Metric
 from classifier.progress import progress_bar
-from classifier.records import canonical_json, digest, sha256, write_atomically
+from classifier.records import canonical_json, digest, sha256, sha256_file, write_atomically
 from classifier.seeds import Seed
 
 # What a number may depend on beside inputs and seed.
@@ -43,6 +44,7 @@ def run(
     progress: bool = True,
     workspace: Path | None = None,
     durations: dict[str, float] | None = None,
+    rows: SealedRows | None = None,
 ) -> Audit:
     """Audit a subject.
 
@@ -61,6 +63,8 @@ def run(
         progress: Whether to show a bar on a terminal.
         workspace: A folder in which finished checks are kept, so that a killed audit goes on where it was.
         durations: Filled with the seconds that each check took.
+        rows: To whom what the workspace keeps of single rows is sealed, and what opens it; ``None`` keeps it plain. Where
+            nothing at hand opens it, a check that was finished is measured again.
 
     Raises:
         ConfigurationError: If a check, an option or a rule's metric does not exist.
@@ -71,7 +75,8 @@ def run(
     checks = choose_checks(only, skip, options or {}, profile)
     identity = _identify(subject, name)
     plan = [identity, profile, seed, [(check.id, check.options()) for check in checks], _software()]
-    store = _Store(workspace, [*plan, *_untold(subject)] if workspace is not None else [])
+    kept = [*plan, *_untold(subject), list(rows.recipients) if rows is not None else None]
+    store = _Store(workspace, kept if workspace is not None else [], rows)
     spent: dict[str, float] = {} if durations is None else durations
     evidence: list[Evidence] = []
     interrupted = False
@@ -147,10 +152,11 @@ class _Store:
     Args:
         folder: Where they are kept; ``None`` keeps nothing.
         plan: All that determines the evidence; evidence of another plan is thrown away.
+        rows: To whom arrays are sealed.
     """
 
-    def __init__(self, folder: Path | None, plan: Any) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | None, plan: Any, rows: SealedRows | None) -> None:
+        self.folder, self.rows = folder, rows
         if folder is None:
             return
         key = digest([_plain(part) for part in plan])
@@ -162,22 +168,25 @@ class _Store:
     def load(self, check: str) -> Evidence | None:
         if self.folder is None or not (self.folder / "evidence" / f"{check}.json").exists():
             return None
-        evidence = load_evidence(self.folder / "evidence", check)
+        evidence = load_evidence(self.folder / "evidence", check, self.rows)
         # A stopped audit's record says of the rest that it was not run: that is not finished.
-        return evidence if evidence.not_run is None else None
+        return evidence if evidence is not None and evidence.not_run is None else None
 
     def save(self, evidence: Evidence) -> Evidence:
         if self.folder is not None and evidence.not_run is None:
-            save_evidence(evidence, self.folder / "evidence")
+            save_evidence(evidence, self.folder / "evidence", self.rows)
         return evidence
 
 
 def _untold(subject: Subject) -> list[Any]:
-    """What the evidence depends on and the identity does not tell: the recipe, the groups, and what a black box answers."""
+    """What the evidence depends on and the identity does not tell: recipe, groups, what a black box answers, and the files."""
     parts = [part for part in (subject.training, subject.validation, subject.test) if part is not None]
     groups = [part.groups(attribute).tolist() for part in parts for attribute in part.protected]
     opaque = subject.classifier is None or subject.classifier.module is None
-    return [subject.recipe, subject.split_group, groups, sha256(subject.probabilities().tobytes()) if opaque else None]
+    answers = sha256(subject.probabilities().tobytes()) if opaque else None
+    files = [sorted(path.rglob("*")) if path.is_dir() else [path] for path in subject.files]
+    digests = [sha256_file(file) for found in files for file in found if file.is_file()]
+    return [subject.recipe, subject.split_group, groups, answers, digests]
 
 
 def _plain(value: Any) -> Any:

@@ -15,8 +15,10 @@ from pydantic import Field
 
 from audit.configuration import Configuration
 from audit.toml_files import Form, read_toml
+from audit.vault import Identity
 from classifier.dataset import Dataset, Splits
 from classifier.errors import ConfigurationError, StorageError, did_you_mean
+from classifier.opening import Opener, opening_with
 from classifier.records import write_atomically
 from explain import Explanation
 from explain.counterfactual.wording import Language
@@ -204,6 +206,7 @@ class SingleRows:
         splits: The data in its parts.
         everything: All rows that can be asked for.
         rows: Those that are asked for, by their number in the file.
+        opener: What opens sealed files.
     """
 
     configuration: Configuration
@@ -211,23 +214,32 @@ class SingleRows:
     splits: Splits
     everything: Dataset
     rows: tuple[int, ...]
+    opener: Opener
 
     @classmethod
-    def read(cls, path: Path, rows: Sequence[int]) -> SingleRows:
+    def read(cls, path: Path, rows: Sequence[int], *, identities: Sequence[Identity] = (), passphrase: str | None = None) -> SingleRows:
         """Find rows by their number in the file.
+
+        Args:
+            path: ``audit.toml``.
+            rows: Their numbers.
+            identities: What opens sealed data; by default what ``[seal] identity_file`` names, or the user's own identities.
+            passphrase: Tried where data, or ``[seal] identity_file``, are sealed under one.
 
         Raises:
             ConfigurationError: If there is no such row.
         """
         configuration = Configuration.read(path)
-        splits = configuration.read_splits(path.parent)
+        opener = configuration.seal.opener(path.parent, identities, passphrase)
+        with opening_with(opener):
+            splits = configuration.read_splits(path.parent)
         # Parts in files of their own number their rows each for itself: then it is those of the test file.
         cut = splits.independence == "held out"
         everything = Dataset.joined([splits.train, splits.validation, splits.test]) if cut else splits.test
         absent = sorted(set(rows) - set(everything.ids.tolist()))
         if absent:
             raise ConfigurationError(f"there is no row {absent[0]}", remedy=f"rows are numbered from 0 to {int(everything.ids.max())}")
-        return cls(configuration, path.parent, splits, everything, tuple(rows))
+        return cls(configuration, path.parent, splits, everything, tuple(rows), opener)
 
     def read_words(self, path: Path) -> dict[str, OwnersWords]:
         """The owner's words in each language.
@@ -261,8 +273,9 @@ class SingleRows:
         if sheets:
             require_speaks_of_decisions(method)
         configuration, splits = self.configuration, self.splits
-        classifier = configuration.classifier(splits, self.folder, progress=progress)
-        subject = configuration.subject(splits, classifier, self.folder)
+        with opening_with(self.opener):
+            classifier = configuration.classifier(splits, self.folder, progress=progress)
+            subject = configuration.subject(splits, classifier, self.folder)
         rows = subject.training if subject.training is not None else subject.test
         order = np.random.default_rng(configuration.audit.seed).permutation(len(rows))[:_BACKGROUND]
         background = rows[np.sort(order)].inputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from classifier.metric import Metric
 from classifier.modality import modality_of
 from trainer import Recipe, cross_predict
 
-Need = Literal["classifier", "gradient", "training", "recipe", "compression", "two_classes", "favourable", "protected"]
+Need = Literal["classifier", "gradient", "training", "recipe", "compression", "two_classes", "favourable", "protected", "files"]
 Value = TypeVar("Value")
 
 _LACKS: Mapping[Need, str] = {
@@ -30,6 +31,7 @@ _LACKS: Mapping[Need, str] = {
     "two_classes": "this is asked of classifiers of two classes",
     "favourable": "no class is named as favourable",
     "protected": "no protected attribute is named",
+    "files": "the classifier came in no file",
 }
 
 
@@ -72,6 +74,7 @@ class Subject:
         independence: How it is known that the test rows were not learned from.
         split_group: The column whose rows belong together.
         declarations: What no measurement tells: intended use, source of the labels.
+        files: The files and folders that the classifier was brought in.
     """
 
     test: Dataset
@@ -84,6 +87,7 @@ class Subject:
     independence: Independence = "unknown"
     split_group: str | None = None
     declarations: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
     _memory: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -115,6 +119,7 @@ class Subject:
             "two_classes": len(self.test.classes) == 2,
             "favourable": self.test.favourable is not None,
             "protected": bool(self.test.protected),
+            "files": bool(self.files),
         }[need]
         if met or need != "gradient" or self.classifier is None:
             return None if met else _LACKS[need]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
@@ -29,6 +28,8 @@ from classifier.trees import Trees
 
 Factory = Callable[[Schema, int], nn.Module]
 WEIGHTS, DOCUMENT = "weights.safetensors", "classifier.json"
+#: Where the metadata of a file of tensors keep the description.
+METADATA = "assay"
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,9 @@ class Classifier:
             ModelError: If it is a black box, which has no weights to save.
         """
         with folder_atomically(Path(folder)) as draft:
-            write_atomically(draft / WEIGHTS, self.to_safetensors())
+            # Weights that two layers share are written twice: safetensors refuses overlapping memory.
+            tensors = {name: tensor.clone() for name, tensor in self.tensors().items()}
+            write_atomically(draft / WEIGHTS, safetensors.save(tensors, {METADATA: self.described()}))
             write_atomically(draft / DOCUMENT, canonical_json(as_record(self.description)) + b"\n")
 
     @classmethod
@@ -236,23 +239,36 @@ class Classifier:
             raise IntegrityError(f"{folder / WEIGHTS} is missing", remedy="take the whole folder that was saved")
         return cls._restore(description, _read_tensors((folder / WEIGHTS).read_bytes(), str(folder / WEIGHTS)), factory)
 
-    def to_safetensors(self) -> bytes:
-        """The whole classifier as one safetensors file, its description in the metadata."""
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by its name, contiguous and on the processor; it may share memory with the network's own.
+
+        Raises:
+            ModelError: If it is a black box, which has none.
+        """
         if self.module is None:
             raise ModelError("a black box has no weights to save", remedy="save the model that it calls")
-        # Weights that two layers share are written twice: safetensors refuses overlapping memory.
-        tensors = {name: t.cpu().clone(memory_format=torch.contiguous_format) for name, t in self._tensors().items()}
-        return safetensors.save(tensors, {"assay": canonical_json(as_record(self.description)).decode()})
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self._tensors().items()}
+
+    def described(self) -> str:
+        """Its description as JSON, which a file of its tensors keeps under `METADATA`."""
+        return canonical_json(as_record(self.description)).decode()
 
     @classmethod
-    def from_safetensors(cls, content: bytes, *, factory: Factory | None = None) -> Classifier:
-        """Read a classifier from the bytes that :meth:`to_safetensors` makes."""
-        tensors = _read_tensors(content, "the sealed classifier")
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        description = header.get("__metadata__", {}).get("assay")
-        if description is None:
+    def from_tensors(cls, tensors: dict[str, Tensor], metadata: Mapping[str, str], *, factory: Factory | None = None) -> Classifier:
+        """Make a classifier of what a file held. The tensors become its own.
+
+        Args:
+            tensors: What :meth:`tensors` gave.
+            metadata: The file's, with the description under `METADATA`.
+            factory: Builds the module where it is of no registered architecture.
+
+        Raises:
+            ModelError: If there is no description, or the weights do not fit it.
+            IntegrityError: If the description is none.
+        """
+        if METADATA not in metadata:
             raise ModelError("the file holds tensors but no description of a classifier", remedy="seal it with audit.vault.seal")
-        return cls._restore(parse_record(Description, description.encode(), "the sealed classifier"), tensors, factory)
+        return cls._restore(parse_record(Description, metadata[METADATA].encode(), "the file"), tensors, factory)
 
     @classmethod
     def _restore(cls, description: Description, tensors: dict[str, Tensor], factory: Factory | None) -> Classifier:

@@ -16,6 +16,7 @@ from torch import Tensor
 from classifier.cleaning import Cleaning
 from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.grouping import cut_points, group_names
+from classifier.opening import in_confidence, keyed_digest
 from classifier.records import as_record, canonical_json, sha256
 from classifier.schema import Encoding, Relation, Schema
 from classifier.seeds import Seed
@@ -39,8 +40,9 @@ class Dataset:
         protected: Which attributes or features are protected.
         cuts: Where a protected number is cut into groups.
         favourable: The class that the person concerned wants; ``None`` where nobody said.
-        source: Name of the file and its SHA-256.
+        source: Name of the file and its SHA-256; of a sealed one, of the sealed bytes.
         cleaning: What was found in the table.
+        secret: Of data from sealed files, what only who can open them can know; it keys `digest`.
     """
 
     inputs: Tensor
@@ -54,6 +56,7 @@ class Dataset:
     favourable: str | None = None
     source: Mapping[str, str] = field(default_factory=dict)
     cleaning: Cleaning | None = None
+    secret: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def read(
@@ -79,7 +82,7 @@ class Dataset:
         """Read cases from a file or a folder; see ``docs/data.md`` for the formats, and :meth:`from_frame` for all other arguments.
 
         Args:
-            path: The file or the folder.
+            path: The file or the folder; a sealed file is opened as `audit.vault.opening` says.
             series: Of a table with a row for each step of a series, the columns that tell the series and the time.
         """
         from classifier.preparation import Reading, read
@@ -161,31 +164,31 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the schema, the classes, the row numbers, the inputs and the labels."""
+        """SHA-256 over the schema, the classes, the row numbers, the inputs and the labels; of sealed data keyed with `secret`."""
         parts = (self.inputs.numpy(), self.labels.numpy(), self.ids)
         digests = (sha256(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data) for part in parts)
-        return sha256(canonical_json([as_record(self.schema), self.classes, *digests]))
+        return keyed_digest(canonical_json([as_record(self.schema), self.classes, *digests]), self.secret)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Dataset:
         index = torch.from_numpy(np.arange(len(self))[rows])
-        return replace(
-            self,
-            inputs=take(self.inputs, index),
-            labels=self.labels[index],
-            ids=self.ids[rows],
-            attributes=self.attributes.iloc[index.numpy()].reset_index(drop=True),
-        )
+        attributes = self.attributes.iloc[index.numpy()].reset_index(drop=True)
+        with in_confidence(self.secret):
+            inputs = take(self.inputs, index)
+        return replace(self, inputs=inputs, labels=self.labels[index], ids=self.ids[rows], attributes=attributes)
 
     @staticmethod
     def joined(parts: Sequence[Dataset]) -> Dataset:
         """The rows of several parts of one dataset, in the order that they had in it."""
         order = np.argsort(np.concatenate([part.ids for part in parts]), kind="stable")
+        with in_confidence(*(part.secret for part in parts)) as confidence:
+            inputs = joined([part.inputs for part in parts])
         whole = replace(
             parts[0],
-            inputs=joined([part.inputs for part in parts]),
+            secret=confidence.secret,
+            inputs=inputs,
             labels=torch.cat([part.labels for part in parts]),
             ids=np.concatenate([part.ids for part in parts]),
             attributes=pd.concat([part.attributes for part in parts], ignore_index=True),

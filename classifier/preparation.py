@@ -22,6 +22,7 @@ from classifier.formats.tables import table_size
 from classifier.grouping import cut_points, group_notes
 from classifier.labels import class_named, encode_labels
 from classifier.modality import MODALITIES, Modality, modality_of
+from classifier.opening import in_confidence, require_kind
 from classifier.schema import Encoding, Relation, Schema
 from classifier.spelling import Taken, named
 from classifier.splitting import same_rows
@@ -113,15 +114,18 @@ class Reading:
 def read(path: Path, reading: Reading) -> Dataset:
     """Read cases from a file or a folder; see :meth:`Dataset.read`."""
     try:
+        require_kind(path)
         if reading.kind is MODALITIES["tabular"] and reading.series is None and table_size(path) > LARGE:
             from classifier.streaming import read_in_parts
 
             return read_in_parts(path, reading)
-        frame, digest = reading.kind.read(path)
-        if reading.series is not None:
-            identity, time = reading.series
-            frame = series_frame(frame, id=identity, time=time, keep=reading.drop, constant=(reading.target, *reading.protected))
-        return replace(prepare(frame, reading, path.name), source={"name": path.name, "sha256": digest})
+        with in_confidence() as confidence:
+            frame, digest = reading.kind.read(path)
+            if reading.series is not None:
+                identity, time = reading.series
+                frame = series_frame(frame, id=identity, time=time, keep=reading.drop, constant=(reading.target, *reading.protected))
+            dataset = prepare(frame, reading, path.name)
+        return replace(dataset, source={"name": path.name, "sha256": digest}, secret=confidence.secret)
     except DataError as error:
         # An audit reads up to three files, and a row number alone tells nobody which.
         if path.name in error.problem:

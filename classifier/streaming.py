@@ -22,6 +22,7 @@ from classifier.errors import DataError
 from classifier.formats.tables import PART, table_digest, table_parts
 from classifier.grouping import group_notes
 from classifier.labels import MOST_CLASSES
+from classifier.opening import in_confidence
 from classifier.preparation import Reading, duplicates, prepare
 from classifier.spelling import EXACT, TRUTH, coded, leading_zeros, numbers_in, spelled, taken_for
 from classifier.storage import room
@@ -46,6 +47,12 @@ def read_in_parts(path: Path, reading: Reading, *, rows: int = PART) -> Dataset:
     Raises:
         DataError: If it cannot be used, as :meth:`Dataset.read` says.
     """
+    with in_confidence() as confidence:
+        dataset = _read(path, reading, rows)
+    return replace(dataset, secret=confidence.secret)
+
+
+def _read(path: Path, reading: Reading, rows: int) -> Dataset:
     some = _SomeRows()
     for frame in _numbered(path, rows):
         some.look(frame, reading)

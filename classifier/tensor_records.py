@@ -87,5 +87,5 @@ def fingerprints(tensors: Mapping[str, Tensor]) -> dict[str, list[Any]]:
     return {name: [str(tensor.dtype), list(tensor.shape), sha256(_bytes(tensor))] for name, tensor in tensors.items()}
 
 
-def _bytes(tensor: Tensor) -> bytes:
-    return tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+def _bytes(tensor: Tensor) -> memoryview:
+    return tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data

@@ -23,9 +23,13 @@ def read(notebook: Path) -> nbformat.NotebookNode:
 
 
 def kinds(cell: nbformat.NotebookNode) -> list[str]:
-    """What a cell shows, by its richest form: text, HTML or a picture."""
-    forms = [set(output.get("data", {"text/plain": ""})) for output in cell.outputs]
-    return [next(form for form in ("image/png", "text/html", "text/plain") if form in found) for found in forms]
+    """What a cell shows, by its richest form: text, HTML or a picture.
+
+    What is printed counts once, since a busy machine sends it in several pieces, and a library may warn in between.
+    """
+    printed = ["text/plain"] if any(output.output_type == "stream" and output.name == "stdout" for output in cell.outputs) else []
+    forms = [set(output.data) for output in cell.outputs if output.output_type != "stream"]
+    return printed + [next(form for form in ("image/png", "text/html", "text/plain") if form in found) for found in forms]
 
 
 def measured(notebook: nbformat.NotebookNode) -> dict[str, tuple[float, int]]:

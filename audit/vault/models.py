@@ -5,52 +5,114 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from audit.vault.age.parties import Identity
-from audit.vault.files import encrypt_bytes, read_sealed
-from audit.vault.trust import require_trust
-from classifier.classifier import Classifier, Factory
+from audit.vault.age.parties import Identity, Opener
+from audit.vault.files import resolve_openers, resolve_recipients
+from audit.vault.opened_model import as_unseal_error, open_model, remember
+from audit.vault.signing.keys import SigningKey
+from audit.vault.signing.provenance import Provenance
+from audit.vault.signing.trust_store import TrustStore
+from audit.vault.tensors.manifest import TensorDigests, new_salt
+from audit.vault.tensors.writing import Unsealed
+from audit.vault.trust import Trusted, resolve_trust
+from audit.vault.vouching import statements_about, write_statements
+from classifier.classifier import METADATA, Classifier, Factory
 from classifier.errors import UnsealError
-from classifier.records import write_atomically
+from classifier.records import file_atomically
 
 
-def seal(classifier: Classifier, path: str | Path, *, recipients: Sequence[str] = ()) -> None:
-    """Write a classifier to a sealed file: weights, schema, classes and card are all inside the encryption.
+def seal(
+    classifier: Classifier,
+    path: str | Path,
+    *,
+    recipients: Sequence[str] = (),
+    passphrase: str | None = None,
+    signers: Sequence[SigningKey] = (),
+    model_id: str | None = None,
+    version: int = 1,
+) -> None:
+    """Write a classifier to a sealed file: weights, schema, classes, card and their digests are all inside the encryption.
 
     Args:
         classifier: Any classifier with weights.
         path: The file to make, readable by everyone. What is there is replaced, once the new one is whole.
-        recipients: Public keys, ``"age1..."``; by default the user's own, whose identity is made if there is none.
+        recipients: Public keys, ``"age1pq1..."``; by default the user's own, whose identity is made if there is none.
+        passphrase: Seal under it instead.
+        signers: Keys that sign it, each as trainer if the card tells by which data and recipe it was trained, else as releaser,
+            and as packager. What they state lies beside the file.
+        model_id: What the signers call the model; by default the name of the file up to its first dot.
+        version: Its version, as they state it.
 
     Raises:
         ModelError: If it is a black box, which has no weights.
         ConfigurationError: If a recipient is none, or none was given where none is made.
-        StorageError: If the file cannot be written; `path` is then as it was.
+        StorageError: If a file cannot be written; `path` is then as it was.
     """
-    write_atomically(Path(path), encrypt_bytes(classifier.to_safetensors(), recipients=recipients))
+    path = Path(path)
+    readers = resolve_recipients(recipients, passphrase)
+    stated = statements_about(path, classifier.card, signers, model_id, version)
+    salt = new_salt()
+    with file_atomically(path) as file:
+        layout, digests = Unsealed.of_tensors(classifier.tensors(), {METADATA: classifier.described()}).write(file, readers, salt=salt)
+    write_statements(path, TensorDigests(salt, {"": digests}).root([("", layout)]), stated, readers)
 
 
-def unseal(path: str | Path, *, identities: Sequence[Identity | str] = (), trusted: object, factory: Factory | None = None) -> Classifier:
+def unseal(
+    path: str | Path,
+    *,
+    identities: Sequence[Identity | str] = (),
+    passphrase: str | None = None,
+    trusted: Trusted,
+    model_id: str | None = None,
+    factory: Factory | None = None,
+) -> Classifier:
     """Open a sealed classifier, with the digest that it was sealed with. The plaintext never touches the disk.
+
+    Where signers are trusted, their statements are verified first, then every tensor, and only then is anything made of them.
 
     Args:
         path: What :func:`seal` wrote.
         identities: Identities, or their revealed text; by default the user's own.
-        trusted: Whose models to open. This release checks no signatures and takes `ALLOW_UNSIGNED` only.
+        passphrase: Tried where the file is sealed under one.
+        trusted: Whose models to open: a trust store or the path of one, public keys of signers, or `ALLOW_UNSIGNED`.
+        model_id: Which model it must be, by the word of its signers. Without it, any model of theirs is taken.
         factory: Builds the module where it is of no registered architecture. It is named by the caller
             and never by the file, since a file must not choose what code runs.
 
     Raises:
-        UnsealError: If anything is wrong with the file, no identity fits, or it holds no classifier.
-        ConfigurationError: If `trusted` is anything else, or an identity is none.
+        UnsealError: If anything is wrong with the file, no identity fits, a statement that is required is missing, or it
+            holds no classifier.
+        ConfigurationError: If nobody is trusted, or an identity is none.
         StorageError: If the file cannot be read.
     """
-    require_trust(trusted)
-    content = read_sealed(path, identities=identities)
-    try:
-        return Classifier.from_safetensors(content, factory=factory)
+    return unseal_with(resolve_openers(identities, passphrase), Path(path), resolve_trust(trusted), model_id=model_id, factory=factory)
+
+
+def unseal_with(
+    openers: Sequence[Opener], path: Path, store: TrustStore | None, *, model_id: str | None = None, factory: Factory | None = None
+) -> Classifier:
+    """The same with what was resolved; see :func:`unseal`."""
+    with open_model(path, openers) as model, as_unseal_error():
+        provenance = model.require_provenance(store, openers, model_id) if store is not None else None
+        tensors = model.load(verified=store is not None)
+        metadata = model.metadata()
     # Anyone with the recipient can seal anything, so the content is hostile until it has become a classifier.
+    try:
+        classifier = Classifier.from_tensors(tensors, metadata, factory=factory)
     except Exception as error:
         raise UnsealError(
             f"{path} opened, but this release can make no classifier of what it holds",
             remedy="give the factory that builds its module if its architecture is your own; else ask its sender for a new copy",
         ) from error
+    if provenance is not None:
+        remember(provenance)
+    return classifier
+
+
+def require_vouched(openers: Sequence[Opener], path: Path, store: TrustStore, *, model_id: str | None = None) -> Provenance:
+    """Who vouches for a sealed model, of which no tensor is opened.
+
+    Raises:
+        UnsealError: If its header does not open, or a statement that is required is missing.
+    """
+    with open_model(path, openers) as model, as_unseal_error():
+        return model.require_provenance(store, openers, model_id)

@@ -8,11 +8,13 @@ import io
 import zlib
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 import pandas as pd
 
 from classifier.errors import DataError
+from classifier.opening import plain_name
 
 SEPARATORS = ",;\t|"
 
@@ -28,7 +30,7 @@ def delimited_parts(file: BinaryIO, name: str, size: int) -> Iterator[pd.DataFra
     Raises:
         DataError: If it is not UTF-8 text, damaged, or a line has more or fewer values than the header.
     """
-    endings = name.lower().split(".")
+    endings = plain_name(Path(name)).name.lower().split(".")
     content = gzip.GzipFile(fileobj=file) if endings[-1] == "gz" else file
     start = io.TextIOWrapper(content, "utf-8-sig", newline="")
     try:

@@ -13,6 +13,7 @@ from classifier.errors import DataError, did_you_mean
 from classifier.formats.graph_cases import GRAPH, cut_graphs, graphs_table
 from classifier.formats.names import names_of
 from classifier.formats.tables import read_table
+from classifier.opening import find_file, require_alike
 from classifier.records import digest
 
 EDGES, GRAPHS, NODES = "edges.csv", "graphs.csv", "nodes.csv"
@@ -31,7 +32,10 @@ def read_edge_lists(folder: Path) -> tuple[pd.DataFrame, str]:
     Raises:
         DataError: If a file or a column is missing, a name is missing or occurs twice, or one file names what another lacks.
     """
-    read = {name: read_table(folder / name) for name in _KEYS if name != NODES or (folder / NODES).is_file()}
+    files = {name: find_file(folder / name) for name in _KEYS}
+    files = {name: file for name, file in files.items() if name != NODES or file.is_file()}
+    require_alike(files.values(), folder)
+    read = {name: read_table(file) for name, file in files.items()}
     tables = {name: _named(table, name) for name, (table, _) in read.items()}
     graphs, edges = tables[GRAPHS], tables[EDGES]
     _require_once(graphs[[GRAPH]], GRAPHS)

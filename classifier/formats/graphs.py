@@ -16,7 +16,7 @@ from classifier.formats.edge_lists import EDGES, GRAPHS, read_edge_lists
 from classifier.formats.graph_cases import LABEL, NODE_LABEL, Graph, graphs_table
 from classifier.formats.json_lines import read_objects
 from classifier.formats.tu_folder import read_tu_folder
-from classifier.records import sha256
+from classifier.opening import find_file, plain_name, read_file
 
 _LINE = '{"nodes": ["C", "O"], "edges": [[0, 1]], "label": "yes"}'
 
@@ -25,7 +25,8 @@ def read_graphs(path: Path) -> tuple[pd.DataFrame, str]:
     """Read graphs, one row each; its column of graphs holds `Graph` objects.
 
     Args:
-        path: A folder in the TU format or of edge lists, or a ``.jsonl`` file with a graph a line.
+        path: A folder in the TU format or of edge lists, or a ``.jsonl`` file with a graph a line; each
+            file also sealed.
 
     Returns:
         The rows, and the SHA-256 of all that was read.
@@ -34,17 +35,17 @@ def read_graphs(path: Path) -> tuple[pd.DataFrame, str]:
         DataError: If there is nothing to read, or a file is damaged.
     """
     if path.is_dir():
-        lists = any((path / name).is_file() for name in (EDGES, GRAPHS))
+        lists = any(find_file(path / name).is_file() for name in (EDGES, GRAPHS))
         return read_edge_lists(path) if lists else read_tu_folder(path)
-    if path.suffix != ".jsonl":
+    if plain_name(path).suffix != ".jsonl":
         raise DataError(
             f"{path.name} holds no graphs that can be read", remedy="give a folder in the TU format or of edge lists, or a .jsonl file"
         )
     if not path.is_file():
         beside = [entry.name for entry in path.parent.glob("*") if entry.is_file()] if path.parent.is_dir() else []
         raise DataError(f"there is no file {path}", remedy=did_you_mean(path.name, beside))
-    content = path.read_bytes()
-    return _read_lines(content, path.name), sha256(content)
+    content, digest = read_file(path)
+    return _read_lines(content, path.name), digest
 
 
 def graphs_frame(data_list: Iterable[Any]) -> pd.DataFrame:

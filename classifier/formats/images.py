@@ -15,6 +15,7 @@ from classifier.formats.arrays import LABEL, columns_of, read_arrays
 from classifier.formats.pictures import SUFFIXES, Picture
 from classifier.formats.tables import read_table
 from classifier.modalities._image_cells import channels_first
+from classifier.opening import find_file, plain_name, read_file, require_alike
 from classifier.records import canonical_json, sha256
 
 Array = NDArray[Any]
@@ -27,6 +28,7 @@ def read_images(path: Path) -> tuple[pd.DataFrame, str]:
 
     Args:
         path: A folder with a folder of images for each class, an ``.npz`` file, or a table with a column of paths.
+            Files may be sealed: all of them, or none.
 
     Returns:
         The rows, and the SHA-256 of all that was read.
@@ -36,9 +38,10 @@ def read_images(path: Path) -> tuple[pd.DataFrame, str]:
     """
     if path.is_dir():
         return _read_folder(path)
-    if path.suffix == ".npz" and path.is_file():
+    kind = plain_name(path).suffix
+    if kind == ".npz" and path.is_file():
         return _read_archive(path)
-    if path.suffix == ".npz" or path.suffix in (".csv", ".tsv", ".parquet"):
+    if kind == ".npz" or kind in (".csv", ".tsv", ".parquet"):
         return _read_paths(path)
     raise DataError(
         f"{path.name} holds no images that can be read",
@@ -69,15 +72,16 @@ def _read_folder(folder: Path) -> tuple[pd.DataFrame, str]:
                 f"the folder {entry.name} of {folder} has no {_KINDS} file" + (f", but {inside[0]}" if inside else ""),
                 remedy=f"a folder is a class: save its images as {_KINDS}, or take it out",
             )
-    names = [file.relative_to(folder).as_posix() for file in files]
+    require_alike(files, folder)
+    names = [plain_name(file).relative_to(folder).as_posix() for file in files]
     pictures = [Picture.open(file, name) for file, name in zip(files, names, strict=True)]
     frame = pd.DataFrame({"image": _objects(pictures), LABEL: [file.parent.name for file in files], "file": names})
     return frame, sha256(canonical_json([[picture.name, picture.digest] for picture in pictures]))
 
 
 def _images_in(folder: Path, pattern: str) -> list[Path]:
-    found = (file for file in folder.glob(pattern) if file.suffix.lower() in SUFFIXES)
-    return sorted(file for file in found if _visible(file) and file.is_file())
+    found = (file for file in folder.glob(pattern) if plain_name(file).suffix.lower() in SUFFIXES)
+    return sorted((file for file in found if _visible(file) and file.is_file()), key=plain_name)
 
 
 def _visible(path: Path) -> bool:
@@ -85,7 +89,7 @@ def _visible(path: Path) -> bool:
 
 
 def _read_archive(path: Path) -> tuple[pd.DataFrame, str]:
-    content = path.read_bytes()
+    content, digest = read_file(path)
     key, images, others = read_arrays(content, path.name, ("images", "x"))
     if images.ndim not in (3, 4) or len(images) == 0:
         raise DataError(f"the array {key!r} of {path.name} must be (N, height, width) or (N, height, width, channels), got {images.shape}")
@@ -94,7 +98,7 @@ def _read_archive(path: Path) -> tuple[pd.DataFrame, str]:
             f"the array {key!r} of {path.name} has its channels first, {images.shape}, required is (N, height, width, channels)",
             remedy=f"save np.moveaxis({key}, 1, -1)",
         )
-    return pd.DataFrame({"image": _objects(list(images)), **columns_of(others, len(images), path.name)}), sha256(content)
+    return pd.DataFrame({"image": _objects(list(images)), **columns_of(others, len(images), path.name)}), digest
 
 
 def _read_paths(path: Path) -> tuple[pd.DataFrame, str]:
@@ -120,11 +124,12 @@ def _picture(table: Path, cell: object, row: int, column: str) -> Picture:
         raise DataError(
             f"row {row} of {table.name} names {name!r}, required is a {_KINDS} file", remedy="save it as one, or leave the row out"
         )
-    file = table.parent / name
+    file = find_file(table.parent / name)
     if not file.is_file():
         raise DataError(
             f"row {row} of {table.name} names the image {name!r}, which is not there", remedy="paths start where the table lies"
         )
+    require_alike([table, file], table.parent)
     return Picture.open(file, name)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from classifier.errors import DataError
+from classifier.errors import DataError, IntegrityError
+from classifier.formats.safetensors_layout import read_layout
 
 # What safetensors calls the types that a table can hold.
 _TYPES = {
@@ -52,15 +53,13 @@ def npy_parts(file: BinaryIO, name: str, size: int) -> Iterator[pd.DataFrame]:
 
 
 def safetensors_parts(file: BinaryIO, name: str, size: int) -> Iterator[pd.DataFrame]:
-    """Tensors of one length in parts of at most `size` rows, which are all that is read of a file on disk.
+    """Tensors of one length in parts of at most `size` rows, which are all that is read of the file.
 
     A vector is a column of its name, a matrix ``x`` the columns ``x.0``, ``x.1`` and so on.
 
     Raises:
         DataError: If they have different lengths, or a tensor is no column of numbers.
     """
-    from safetensors import SafetensorError
-
     try:
         read, shapes = _tensors(file, name)
         lengths = {shape[0] for shape in shapes.values()}
@@ -76,8 +75,8 @@ def safetensors_parts(file: BinaryIO, name: str, size: int) -> Iterator[pd.DataF
             yield pd.DataFrame(
                 {column: flat[key][:, index] for key, shape in sorted(shapes.items()) for index, column in enumerate(_columns(key, shape))}
             )
-    except SafetensorError as error:
-        raise DataError(f"{name} is not a safetensors file: {error}") from error
+    except IntegrityError as error:
+        raise DataError(f"{name} is not a safetensors file: {error.problem.partition(': ')[2]}", remedy=error.remedy) from error
 
 
 def _columns(key: str, shape: tuple[int, ...]) -> list[str]:
@@ -85,26 +84,27 @@ def _columns(key: str, shape: tuple[int, ...]) -> list[str]:
 
 
 def _tensors(file: BinaryIO, name: str) -> tuple[Read, dict[str, tuple[int, ...]]]:
-    """What reads some rows of a tensor, and the shape of each; of a file on disk no more than those rows is read."""
-    import safetensors
+    """What reads some rows of a tensor and no more than those, and the shape of each."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    slots = read_layout(file, size).tensors
+    shapes = {key: _shape(name, key, slot.shape, slot.dtype) for key, slot in slots.items()}
 
-    library: Any = safetensors  # it has no types
-    if isinstance(path := getattr(file, "name", None), str):
-        opened = library.safe_open(path, "numpy")
-        slices = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118  # it is no mapping
-        shapes = {key: _shape(name, key, part.get_shape(), part.get_dtype()) for key, part in slices.items()}
-        return lambda key, start, end: slices[key][start:end], shapes
-    tensors = dict(library.deserialize(file.read()))
-    shapes = {key: _shape(name, key, tensor["shape"], tensor["dtype"]) for key, tensor in tensors.items()}
-    arrays = {key: np.frombuffer(tensor["data"], "<" + _TYPES[tensor["dtype"]]).reshape(shapes[key]) for key, tensor in tensors.items()}
-    return lambda key, start, end: arrays[key][start:end], shapes
+    def read(key: str, start: int, end: int) -> NDArray[Any]:
+        slot, shape = slots[key], shapes[key]
+        row = prod(shape[1:]) * np.dtype(_TYPES[slot.dtype]).itemsize
+        file.seek(slot.begin + start * row)
+        content = file.read((end - start) * row)
+        return np.frombuffer(content, np.dtype(_TYPES[slot.dtype]).newbyteorder("<")).reshape(end - start, *shape[1:])
+
+    return read, shapes
 
 
-def _shape(name: str, key: str, shape: list[int], kind: str) -> tuple[int, ...]:
+def _shape(name: str, key: str, shape: tuple[int, ...], kind: str) -> tuple[int, ...]:
     if not shape or kind not in _TYPES:
         what = f"numbers of the type {kind}" if shape else "one number alone"
         raise DataError(
             f"the tensor {key!r} of {name} holds {what}, required is a float32 number (or float64, integer, bool) for each row",
             remedy="leave it out" if not shape else "store tensor.float()",
         )
-    return tuple(shape)
+    return shape

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import DataError
-from classifier.records import sha256
+from classifier.opening import read_file
 
 Array = NDArray[Any]
 
@@ -21,12 +21,12 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 
 @dataclass(frozen=True, repr=False)
 class Picture:
-    """A PNG or JPEG file that was decoded once, and found whole.
+    """A PNG or JPEG file, plain or sealed, that was decoded once, and found whole.
 
     Args:
         path: Where it lies.
         name: What to call it in an error.
-        digest: The SHA-256 of its bytes.
+        digest: The SHA-256 of its bytes as they lie there.
         shape: Shape of its pixels: (height, width), or (height, width, 3).
         dtype: Their type, 8 or 16 bits.
     """
@@ -47,9 +47,9 @@ class Picture:
         Raises:
             DataError: If it cannot be decoded.
         """
-        content = path.read_bytes()
+        content, digest = read_file(path)
         pixels = _decode(content, name)
-        return Picture(path, name, sha256(content), pixels.shape, pixels.dtype)
+        return Picture(path, name, digest, pixels.shape, pixels.dtype)
 
     def pixels(self) -> Array:
         """Decode the file.
@@ -57,8 +57,8 @@ class Picture:
         Raises:
             DataError: If it is no longer the file that was opened.
         """
-        content = self.path.read_bytes() if self.path.is_file() else b""
-        if sha256(content) != self.digest:
+        content, digest = read_file(self.path) if self.path.is_file() else (b"", "")
+        if digest != self.digest:
             raise DataError(f"the image {self.name} changed while the data were read", remedy="read them again")
         return _decode(content, self.name)
 

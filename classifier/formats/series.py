@@ -15,7 +15,7 @@ from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.formats.arrays import LABEL, columns_of, read_arrays
 from classifier.formats.names import names_of
 from classifier.formats.tables import read_table
-from classifier.records import sha256
+from classifier.opening import plain_name, read_file
 
 Array = NDArray[Any]
 
@@ -27,7 +27,7 @@ def read_series(path: Path) -> tuple[pd.DataFrame, str]:
 
     Args:
         path: A ``.ts`` file, an ``.npz`` file, or a table with a row for each step, which stays as it is until
-            `series_frame` gathers it.
+            `series_frame` gathers it; each also sealed.
 
     Returns:
         The rows, and the SHA-256 of the file.
@@ -35,15 +35,16 @@ def read_series(path: Path) -> tuple[pd.DataFrame, str]:
     Raises:
         DataError: If there is nothing to read, or the file is damaged.
     """
-    if path.suffix in (".csv", ".tsv", ".parquet"):
+    kind = plain_name(path).suffix
+    if kind in (".csv", ".tsv", ".parquet"):
         return read_table(path)
-    if path.suffix not in (".ts", ".npz"):
+    if kind not in (".ts", ".npz"):
         raise DataError(f"{path.name} holds no series that can be read", remedy="give a .ts, .npz, .csv, .tsv or .parquet file")
     if not path.is_file():
         beside = [entry.name for entry in path.parent.glob("*") if entry.is_file()] if path.parent.is_dir() else []
         raise DataError(f"there is no file {path}", remedy=did_you_mean(path.name, beside))
-    content = path.read_bytes()
-    return (_read_ts if path.suffix == ".ts" else _read_arrays)(content, path.name), sha256(content)
+    content, digest = read_file(path)
+    return (_read_ts if kind == ".ts" else _read_arrays)(content, path.name), digest
 
 
 def series_frame(steps: pd.DataFrame, *, id: str, time: str, keep: Sequence[str] = (), constant: Sequence[str] = ()) -> pd.DataFrame:

@@ -13,7 +13,8 @@ from classifier.errors import DataError, did_you_mean
 from classifier.formats.columnar import arrow_parts, parquet_parts
 from classifier.formats.delimited import delimited_parts
 from classifier.formats.matrices import npy_parts, safetensors_parts
-from classifier.records import digest, sha256, sha256_file
+from classifier.opening import SEALED, open_file, plain_name, read_file, require_alike, require_kind
+from classifier.records import digest, sha256_file
 
 PART = 2**15
 # Tables that are not read, and would be missed in a folder.
@@ -27,21 +28,22 @@ def read_table(path: Path) -> tuple[pd.DataFrame, str]:
 
     Args:
         path: A ``.csv``, ``.tsv`` (each also with ``.gz``), ``.parquet``, ``.arrow``, ``.feather``, ``.npy`` or ``.safetensors``
-            file, or a folder of several of one kind, which are read one after the other.
+            file, each also sealed, with ``.age`` at its end; or a folder of several of one kind, which are read one after the other.
 
     Returns:
         The table, a CSV's values all as strings, and the SHA-256 of the file, or of its shards' names and digests.
 
     Raises:
         DataError: If the file is missing, empty, or not such a table, or shards have different columns.
+        UnsealError: If it is sealed and does not open.
     """
     # Read once, so that the digest is of the very bytes that the table was made of.
-    contents = {shard: shard.read_bytes() for shard in shards(path)}
-    parts = list(_aligned((shard, part) for shard, content in contents.items() for part in _parse(io.BytesIO(content), shard, PART)))
+    contents = {shard: read_file(shard) for shard in shards(path)}
+    parts = list(_aligned((shard, part) for shard, (content, _) in contents.items() for part in _parse(io.BytesIO(content), shard, PART)))
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if frame.empty:
         raise DataError(f"{path.name} has no rows")
-    return frame, _digest(path, {shard.name: sha256(content) for shard, content in contents.items()})
+    return frame, _digest(path, {shard.name: each for shard, (_, each) in contents.items()})
 
 
 def table_parts(path: Path, rows: int = PART) -> Iterator[pd.DataFrame]:
@@ -51,7 +53,7 @@ def table_parts(path: Path, rows: int = PART) -> Iterator[pd.DataFrame]:
 
 def _opened(path: Path, rows: int) -> Iterator[tuple[Path, pd.DataFrame]]:
     for shard in shards(path):
-        with shard.open("rb") as file:
+        with open_file(shard) as file:
             for part in _parse(file, shard, rows):
                 yield shard, part
 
@@ -94,7 +96,7 @@ def table_digest(path: Path) -> str:
 
 def table_size(path: Path) -> int:
     """Bytes of a table on disk, unpacked: text takes about a tenth of its size as ``.gz``."""
-    return sum(shard.stat().st_size * (10 if shard.suffix.lower() == ".gz" else 1) for shard in shards(path))
+    return sum(shard.stat().st_size * (10 if _kind(shard).endswith(".gz") else 1) for shard in shards(path))
 
 
 def shards(path: Path) -> list[Path]:
@@ -105,7 +107,7 @@ def shards(path: Path) -> list[Path]:
     """
     if path.is_dir():
         # Files that start with a point are no data: what systems and tools keep beside them.
-        entries = sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
+        entries = sorted((entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith(".")), key=plain_name)
         found = [entry for entry in entries if _kind(entry) in _PARSERS]
         for entry in entries:
             if entry not in found and any(ending.lower() in (*_PARSERS, *_SHEETS) for ending in entry.suffixes):
@@ -116,20 +118,23 @@ def shards(path: Path) -> list[Path]:
             raise DataError(f"the folder {path} holds no table", remedy=f"it needs files that end in {', '.join(_PARSERS)}")
         if len({_kind(entry) for entry in found}) > 1:
             raise DataError(f"the folder {path} holds tables of several kinds", remedy="give one file, or keep files of one kind there")
+        require_alike(found, path)
         return found
     if not path.is_file():
         beside = [entry.name for entry in path.parent.glob("*") if entry.is_file()] if path.parent.is_dir() else []
         raise DataError(f"there is no file {path}", remedy=did_you_mean(path.name, beside))
+    require_kind(path)
     if _kind(path) not in _PARSERS:
         raise DataError(
-            f"{path.name} is not a table that can be read", remedy=f"give a {', '.join(list(_PARSERS)[:-1])} or .safetensors file"
+            f"{path.name} is not a table that can be read",
+            remedy=f"give a {', '.join(list(_PARSERS)[:-1])} or .safetensors file, or one of them sealed, with {SEALED} at its end",
         )
     return [path]
 
 
 def _kind(path: Path) -> str:
     """The ending that tells how a file is read, in small letters."""
-    endings = [ending.lower() for ending in path.suffixes]
+    endings = [ending.lower() for ending in plain_name(path).suffixes]
     return "".join(endings[-2:] if endings[-1:] == [".gz"] else endings[-1:])
 
 

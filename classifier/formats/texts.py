@@ -10,7 +10,7 @@ import pandas as pd
 from classifier.errors import ConfigurationError, DataError, did_you_mean
 from classifier.formats.json_lines import read_objects
 from classifier.formats.tables import read_table
-from classifier.records import sha256
+from classifier.opening import plain_name, read_file
 from classifier.schema import Feature
 
 #: The one feature of a text, whatever the column is called that holds it.
@@ -21,7 +21,7 @@ def read_texts(path: Path) -> tuple[pd.DataFrame, str]:
     """Read texts and what is known of them.
 
     Args:
-        path: Ends in ``.jsonl`` (an object a line), or is a table: ``.csv``, ``.tsv``, ``.parquet``.
+        path: Ends in ``.jsonl`` (an object a line), or is a table: ``.csv``, ``.tsv``, ``.parquet``; each also sealed.
 
     Returns:
         One row a text, and the SHA-256 of the file.
@@ -29,14 +29,14 @@ def read_texts(path: Path) -> tuple[pd.DataFrame, str]:
     Raises:
         DataError: If the file is missing, empty, or damaged; with the line's number.
     """
-    if path.suffix != ".jsonl":
+    if plain_name(path).suffix != ".jsonl":
         return read_table(path)
     if not path.is_file():
         beside = [entry.name for entry in path.parent.glob("*") if entry.is_file()] if path.parent.is_dir() else []
         raise DataError(f"there is no file {path}", remedy=did_you_mean(path.name, beside))
-    content = path.read_bytes()
+    content, digest = read_file(path)
     rows = [value for _, value in read_objects(content, path.name, '{"text": "...", "label": "..."}')]
-    return pd.DataFrame(rows, dtype=object), sha256(content)
+    return pd.DataFrame(rows, dtype=object), digest
 
 
 def text_column(frame: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from classifier.errors import DataError
 from classifier.formats.graph_cases import LABEL, NODE_LABEL, cut_graphs, graphs_table
+from classifier.opening import SEALED, find_file, plain_name, read_file, require_alike
 from classifier.records import canonical_json, sha256
 
 _PARTS = ("A", "graph_indicator", "graph_labels", "node_labels", "node_attributes")
@@ -27,15 +28,18 @@ def read_tu_folder(folder: Path) -> tuple[pd.DataFrame, str]:
     Raises:
         DataError: If a file is missing or damaged, or they do not belong together.
     """
-    found = sorted(folder.glob("*_A.txt"))
+    found = sorted(file for ending in ("", SEALED) for file in folder.glob(f"*_A.txt{ending}"))
     if len(found) != 1:
         raise DataError(
             f"{folder} has {len(found)} files that end in _A.txt, required is one",
             remedy="give a folder in the TU format, or one with edges.csv and graphs.csv",
         )
-    name = found[0].name.removesuffix("_A.txt")
-    files = {part: folder / f"{name}_{part}.txt" for part in _PARTS}
-    contents = {part: file.read_bytes() for part, file in files.items() if file.is_file()}
+    name = plain_name(found[0]).name.removesuffix("_A.txt")
+    files = {part: find_file(folder / f"{name}_{part}.txt") for part in _PARTS}
+    there = {part: file for part, file in files.items() if file.is_file()}
+    require_alike(there.values(), folder)
+    read = {part: read_file(file) for part, file in there.items()}
+    contents = {part: content for part, (content, _) in read.items()}
     for part in ("graph_indicator", "graph_labels"):
         if part not in contents:
             raise DataError(f"{folder} has no file {files[part].name}", remedy="the TU format needs it")
@@ -54,8 +58,10 @@ def read_tu_folder(folder: Path) -> tuple[pd.DataFrame, str]:
     if (graph_of[edges[:, 0]] != graph_of[edges[:, 1]]).any():
         raise DataError(f"{name}_A.txt joins nodes of different graphs", remedy="the files belong to different data")
     nodes = pd.DataFrame(_columns(contents, name, len(graph_of)), index=range(len(graph_of)))
-    unused = tuple(part.replace("_", " ") for part in ("edge_labels", "edge_attributes") if (folder / f"{name}_{part}.txt").is_file())
-    digest = sha256(canonical_json([[part, sha256(content)] for part, content in sorted(contents.items())]))
+    unused = tuple(
+        part.replace("_", " ") for part in ("edge_labels", "edge_attributes") if find_file(folder / f"{name}_{part}.txt").is_file()
+    )
+    digest = sha256(canonical_json([[part, each] for part, (_, each) in sorted(read.items())]))
     return graphs_table(cut_graphs(nodes, graph_of, edges, unused), {LABEL: labels.astype(str).astype(object)}), digest
 
 

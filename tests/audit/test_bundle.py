@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audit import Audit
+from audit import Audit, bundle, manifests
 from audit.bundle import load_evidence, save_evidence, verify_bundle, write_manifests
 from audit.evidence import Evidence, Figure, Series, Table
 from classifier.errors import IntegrityError
@@ -26,7 +26,7 @@ def golden(tmp_path: Path) -> Path:
 
 
 def test_this_release_reads_the_bundle_of_version_1() -> None:
-    assert verify_bundle(GOLDEN) >= 5
+    assert len(verify_bundle(GOLDEN).files) == 12
     audit = Audit.load(GOLDEN)
     assert audit.version == 1
     assert audit.identity.name == "golden"
@@ -82,18 +82,120 @@ def test_every_file_of_a_bundle_is_covered_to_the_bit(golden: Path) -> None:
     verify_bundle(golden)
 
 
-def test_a_file_a_hidden_file_and_a_link_that_were_added_are_named(golden: Path) -> None:
+def test_a_file_and_a_hidden_file_that_were_added_are_named(golden: Path) -> None:
     for name in ("extra.txt", ".hidden", "evidence/more.json"):
         (golden / name).write_text("x")
         with pytest.raises(IntegrityError, match=f"{name} is named in no manifest"):
             verify_bundle(golden)
         (golden / name).unlink()
+
+
+def test_a_link_is_refused_also_where_it_leads_to_what_the_manifest_names(golden: Path, tmp_path: Path) -> None:
     os.symlink("/", golden / "link")
-    with pytest.raises(IntegrityError, match="link is named in no manifest"):
+    with pytest.raises(IntegrityError, match="link is a link; a bundle holds plain files only"):
+        verify_bundle(golden)
+    (golden / "link").unlink()
+    for name in ("audit.json", "evidence", "manifest.json", "attestation.dsse.json"):
+        if (golden / name).exists():
+            (golden / name).rename(tmp_path / name)
+        os.symlink(tmp_path / name, golden / name)
+        with pytest.raises(IntegrityError, match=f"{name} (is a link|cannot be read)"):
+            verify_bundle(golden)
+        (golden / name).unlink()
+        if (tmp_path / name).exists():
+            (tmp_path / name).rename(golden / name)
+    verify_bundle(golden)
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(golden: Path) -> None:
+    for name in ("audit.json", "manifest.json"):
+        content = (golden / name).read_bytes()
+        (golden / name).unlink()
+        os.mkfifo(golden / name)
+        with pytest.raises(IntegrityError, match=f"{name} is no plain file"):
+            verify_bundle(golden)
+        (golden / name).unlink()
+        (golden / name).write_bytes(content)
+    verify_bundle(golden)
+
+
+@pytest.mark.parametrize("name", ["Audit.json", "evidence/DATA.quality.json", "MANIFEST.json", "attestation.DSSE.json", "manifest.json"])
+def test_names_that_are_one_file_on_some_systems_are_refused(golden: Path, name: str) -> None:
+    if not (golden / name).exists():
+        (golden / name).write_text("x")
+    manifest = json.loads((golden / "renderings.json").read_text())
+    manifest["sha256"][name] = "0" * 64
+    (golden / "renderings.json").write_text(json.dumps(manifest))
+    with pytest.raises(IntegrityError, match="are one file on some systems"):
         verify_bundle(golden)
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "evidence/../../x"])
+def test_two_spellings_of_one_name_are_one_file_on_some_systems(golden: Path) -> None:
+    for name in ("caf\u00e9.txt", "cafe\u0301.txt"):
+        (golden / name).write_text("x")
+    write_manifests(golden)
+    with pytest.raises(IntegrityError, match="are one file on some systems"):
+        verify_bundle(golden)
+
+
+def test_a_file_that_changes_while_it_is_verified_is_told(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = manifests._digest
+
+    def meddle(name: str, content: bytes) -> None:
+        def digested(path: Path) -> str:
+            found = digest(path)
+            if path.name == "policy.toml":
+                (golden / name).write_bytes(content)
+            return found
+
+        monkeypatch.setattr(manifests, "_digest", digested)
+
+    meddle("audit.json", (golden / "audit.json").read_bytes())
+    with pytest.raises(IntegrityError, match=r"audit\.json (changed while it was verified|was changed since the audit)"):
+        verify_bundle(golden)
+    meddle("late.txt", b"x")
+    with pytest.raises(IntegrityError, match=r"late\.txt changed while it was verified"):
+        verify_bundle(golden)
+
+
+@pytest.mark.parametrize("name", ["audit.json", "evidence/performance.accuracy.json", "evidence/performance.accuracy.safetensors"])
+def test_what_is_loaded_are_the_bytes_that_were_verified(golden: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    verify = bundle.verify_bundle
+
+    def verified_and_then_changed(folder: Path) -> manifests.VerifiedBundle:
+        verified = verify(folder)
+        (golden / name).write_bytes((golden / name).read_bytes().replace(b"0", b"1"))
+        return verified
+
+    monkeypatch.setattr(bundle, "verify_bundle", verified_and_then_changed)
+    with pytest.raises(IntegrityError, match="was changed since it was verified"):
+        Audit.load(golden)
+
+
+def test_a_link_that_took_the_place_of_a_verified_file_is_not_followed(golden: Path, tmp_path: Path) -> None:
+    verified = verify_bundle(golden)
+    (golden / "audit.json").rename(tmp_path / "audit.json")
+    os.symlink(tmp_path / "audit.json", golden / "audit.json")
+    with pytest.raises(IntegrityError, match=r"audit\.json cannot be read"):
+        verified.read("audit.json")
+
+
+def test_only_what_a_manifest_names_is_read(golden: Path) -> None:
+    verified = verify_bundle(golden)
+    assert json.loads(verified.read("audit.json"))["version"] == 1
+    for name in ("../bundle/audit.json", "/dev/zero", "manifest.json", "nothing"):
+        with pytest.raises(IntegrityError, match="is named in no manifest"):
+            verified.read(name)
+
+
+def test_a_name_that_would_steer_a_terminal_is_told_without_doing_so(golden: Path) -> None:
+    (golden / "a\x1b[2Jb").write_text("x")
+    with pytest.raises(IntegrityError, match="is named in no manifest") as caught:
+        verify_bundle(golden)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "evidence/../../x", "..\\x", "a//b", "./audit.json", "", "a/"])
 def test_a_manifest_that_names_a_file_outside_the_bundle_is_refused(golden: Path, name: str) -> None:
     manifest = json.loads((golden / "manifest.json").read_text())
     manifest["sha256"][name] = "0" * 64
@@ -114,7 +216,21 @@ def test_the_second_manifest_cannot_speak_for_a_file_of_the_record(golden: Path)
         verify_bundle(golden)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version":1,"sha256":{"a":1}}', "not json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version":1,"sha256":{"a":1}}',
+        '{"version":1,"sha256":{"a":"0"}}',
+        '{"version":1,"sha256":{},"sha256":{}}',
+        '{"version":1,"sha256":{},"more":1}',
+        '{"version":2,"sha256":{}}',
+        '{"sha256":{}}',
+        "not json",
+    ],
+)
 def test_a_manifest_that_is_none_is_refused(golden: Path, content: str) -> None:
     (golden / "manifest.json").write_text(content)
     with pytest.raises(IntegrityError, match=r"manifest\.json"):

@@ -72,7 +72,7 @@ def test_a_calibrated_classifier_is_another_one_and_comes_back_from_its_folder(
     assert calibrated.digest != classifier.digest
     calibrated.save(tmp_path / "saved")
     loaded = Classifier.load(tmp_path / "saved")
-    assert loaded.digest == calibrated.digest == Classifier.from_safetensors(calibrated.to_safetensors()).digest
+    assert loaded.digest == calibrated.digest
     assert torch.equal(loaded.logits(x), calibrated.logits(x))
     assert calibrated.to("cpu").digest == calibrated.digest
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from classifier.errors import UnsealError
 
-Failure = Literal["header failure", "no match", "HMAC failure", "payload failure"]
+Failure = Literal["armor failure", "header failure", "no match", "HMAC failure", "payload failure"]
 
 
 class OpeningError(UnsealError):
@@ -22,7 +22,7 @@ class OpeningError(UnsealError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(
             "the sealed file did not open",
-            remedy="check that it was sealed to a recipient whose identity you gave, and that it arrived whole and unchanged; "
+            remedy="check that you gave the identity of one of its recipients, or its passphrase, and that it arrived whole and unchanged; "
             "then ask its sender for a new copy",
         )
         self.failure = failure

@@ -11,7 +11,6 @@ from torch import Tensor
 from classifier.classifier import Classifier
 from classifier.modality import modality_of
 from classifier.seeds import Seed
-from classifier.storage import take
 from explain.training_data.last_layer import last_linear, representations
 from explain.training_data.method import INFLUENCE_METHODS, InfluenceMethod, Influences, InfluenceTask, cpu_scores
 
@@ -52,7 +51,7 @@ class NearestNeighbours(InfluenceMethod):
         asked = self._points(task.classifier, layer, task.x)
         total = len(task.training)
         some = torch.randperm(total, generator=seed.torch())[:_SOME]
-        near = self._points(task.classifier, layer, take(task.training.inputs, some).to(task.x.device))
+        near = self._points(task.classifier, layer, task.training[some.numpy()].inputs.to(task.x.device))
         apart = torch.cdist(near, near).fill_diagonal_(torch.inf).amin(1)
         # Rows that occur twice are no measure of how far neighbours are.
         apart = apart[apart.isfinite() & (apart > 0)]

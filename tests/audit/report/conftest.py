@@ -45,8 +45,10 @@ def policy() -> Policy:
 
 
 @pytest.fixture(scope="session")
-def unjudged(german_credit: Dataset) -> Audit:
+def unjudged(german_credit: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Audit:
     """Every check on German credit, as quick as they go."""
+    brought = tmp_path_factory.mktemp("brought") / "model.pkl"
+    brought.write_bytes(b"cposix\nsystem\n.")
     recipe = Recipe("logistic", epochs=3, batch_size=256)
     splits = german_credit.split()
     subject = Subject(
@@ -56,6 +58,7 @@ def unjudged(german_credit: Dataset) -> Audit:
         validation=splits.validation,
         recipe=recipe,
         independence="held out",
+        files=(brought,),
         declarations={"intended_use": "to test the report", "review_board": "meets in spring"},
     )
     options: dict[str, dict[str, object]] = {

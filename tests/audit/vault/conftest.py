@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from audit.vault import Identity, generate_identity
 
@@ -16,6 +17,12 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
     monkeypatch.delenv("CI", raising=False)
     return folder
+
+
+@pytest.fixture(params=[500, pytest.param(10_000, marks=pytest.mark.slow)])
+def fuzz(request: pytest.FixtureRequest) -> settings:
+    """How many hostile inputs a parser is given."""
+    return settings(max_examples=request.param, deadline=None)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.vault.age import bech32
@@ -50,6 +50,25 @@ def test_padding_that_is_not_zero_or_too_long_is_refused() -> None:
         text = "age1" + "".join(bech32.ALPHABET[word] for word in [*words, *checksum])
         with pytest.raises(ValueError, match="padding"):
             bech32.decode(text)
+
+
+def test_whatever_is_read_would_be_written_the_same(fuzz: settings) -> None:
+    @fuzz
+    @given(st.text(max_size=120) | st.sampled_from(VALID).flatmap(_damaged))
+    def law(text: str) -> None:
+        try:
+            prefix, data = bech32.decode(text)
+        except ValueError:
+            return
+        assert bech32.encode(prefix, data) == text
+
+    law()
+
+
+def _damaged(text: str) -> st.SearchStrategy[str]:
+    """A good string with a few of its characters replaced, added or taken away."""
+    places, pieces = st.integers(0, len(text)), st.sampled_from(["", "1", "q", "Q", "p", " ", "\u0131", "\u212a", "\ud800"])
+    return st.builds(lambda start, length, piece: text[:start] + piece + text[start + length :], places, st.integers(0, 2), pieces)
 
 
 @given(st.sampled_from(["age", "AGE-SECRET-KEY-"]), st.binary(max_size=2000))

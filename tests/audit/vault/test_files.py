@@ -17,14 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.vault import Identity, decrypt_bytes, decrypt_file, encrypt_bytes, encrypt_file, generate_identity
+from audit.vault.age import scrypt
 from audit.vault.age.container import decrypt
 from audit.vault.age.failure import OpeningError
 from audit.vault.age.stream import AT_ONCE
+from audit.vault.age.threads import thread_count
+from audit.vault.files import read_sealed
+from audit.vault.published_vectors import PASSPHRASE, PASSPHRASE_TEXT
 from classifier.errors import ConfigurationError, StorageError, UnsealError
 
 CHUNK, TAG, NONCE = 1 << 16, 16, 16
 EDGES = [n * CHUNK + d for n in (0, 1, 2, AT_ONCE, AT_ONCE + 1, 2 * AT_ONCE) for d in (-1, 0, 1) if n * CHUNK + d >= 0]
-ME = generate_identity()
+ME = generate_identity("x25519")
 
 
 def sealed(plain: bytes) -> tuple[bytes, list[bytes]]:
@@ -63,12 +67,44 @@ def test_any_bytes_come_back(edge: int, off: int, pattern: bytes) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 100])
 def test_every_flipped_byte_is_refused(size: int) -> None:
-    content = encrypt_bytes(os.urandom(size), recipients=(ME.recipient, generate_identity().recipient))
+    content = encrypt_bytes(os.urandom(size), recipients=(ME.recipient, generate_identity("x25519").recipient))
     for i in range(len(content)):
         changed = bytearray(content)
         changed[i] ^= 1 << i % 8
         with pytest.raises(UnsealError):
             decrypt_bytes(bytes(changed), identities=(ME,))
+
+
+def _files() -> dict[str, tuple[bytes, str]]:
+    """A short file of every kind, each with what opens it."""
+    hybrid = generate_identity()
+    return {
+        "hybrid": (encrypt_bytes(b"secret", recipients=(hybrid.recipient,)), hybrid.reveal()),
+        "armoured": (encrypt_bytes(b"secret", recipients=(ME.recipient,), armor=True), ME.reveal()),
+        "passphrase": (PASSPHRASE, ""),
+    }
+
+
+def _opens(content: bytes, secret: str) -> bool:
+    try:
+        decrypt_bytes(content, identities=[secret] if secret else [], passphrase=None if secret else PASSPHRASE_TEXT)
+    except UnsealError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", ["hybrid", "armoured", "passphrase"])
+def test_no_file_of_any_kind_opens_flipped_or_cut(kind: str) -> None:
+    content, secret = _files()[kind]
+    assert _opens(content, secret)
+    # What follows the armour's end mark is white space, which means nothing.
+    for i in range(len(content.rstrip(b"\n")) if content.startswith(b"-") else len(content)):
+        # Every fourth byte of a hybrid share stands for its neighbours.
+        if kind != "hybrid" or i < 60 or i > 1500 or i % 4 == 0:
+            changed = bytearray(content)
+            changed[i] ^= 1 << i % 8
+            assert not _opens(bytes(changed), secret), i
+            assert not _opens(content[:i], secret), i
 
 
 @settings(max_examples=50, deadline=None)
@@ -156,14 +192,22 @@ def test_the_same_plaintext_is_never_sealed_twice_to_the_same_bytes() -> None:
 def test_every_failure_reads_the_same() -> None:
     content = encrypt_bytes(b"secret", recipients=(ME.recipient,))
     messages = set()
-    for broken, identities in (
-        (b"not sealed", [ME]),
-        (content[:-1], [ME]),
-        (content.replace(b"-> X", b"-> Y"), [ME]),
-        (content, [generate_identity()]),
+    armored = encrypt_bytes(b"secret", recipients=(ME.recipient,), armor=True)
+    for broken, identities, passphrase in (
+        (b"not sealed", [ME], None),
+        (b"", [ME], None),
+        (content[:-1], [ME], None),
+        (content.replace(b"-> X", b"-> Y"), [ME], None),
+        (content, [generate_identity()], None),
+        (content, [], "a passphrase"),
+        (armored + b"more", [ME], None),
+        (armored.replace(b"-----END", b"-----FIN"), [ME], None),
+        (PASSPHRASE, [ME], None),
+        (PASSPHRASE, [], "another one"),
+        (PASSPHRASE[:-40], [], PASSPHRASE_TEXT),
     ):
         with pytest.raises(UnsealError) as caught:
-            decrypt_bytes(broken, identities=identities)
+            decrypt_bytes(broken, identities=identities, passphrase=passphrase)
         messages.add(str(caught.value))
         assert caught.value.__cause__ is None
     assert len(messages) == 1
@@ -228,6 +272,31 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "plain.age").read_bytes() == b"the old file"
 
 
+def test_an_armoured_file_makes_the_round_trip_in_constant_memory(tmp_path: Path) -> None:
+    with open(tmp_path / "plain", "wb") as file:
+        file.truncate(12 << 20)
+    tracemalloc.start()
+    try:
+        encrypt_file(tmp_path / "plain", tmp_path / "plain.age", recipients=(ME.recipient,), armor=True)
+        decrypt_file(tmp_path / "plain.age", tmp_path / "opened", identities=(ME,))
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "plain.age").read_text().startswith("-----BEGIN AGE ENCRYPTED FILE-----\n")
+    assert (tmp_path / "opened").stat().st_size == 12 << 20
+
+
+def test_a_file_is_sealed_under_a_passphrase_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scrypt, "WRITTEN", 4)
+    content = encrypt_bytes(b"secret", passphrase="a passphrase")
+    assert decrypt_bytes(content, passphrase="a passphrase") == b"secret"
+    assert decrypt_bytes(content, identities=(ME,), passphrase="a passphrase") == b"secret"
+    with pytest.raises(ConfigurationError, match="only recipient of its file"):
+        encrypt_bytes(b"secret", passphrase="a passphrase", recipients=(ME.recipient,))
+    (tmp_path / "sealed").write_bytes(content)
+    assert read_sealed(tmp_path / "sealed", passphrase="a passphrase") == b"secret"
+
+
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"nothing\.age: No such file"):
         decrypt_file(tmp_path / "nothing.age", tmp_path / "opened", identities=(ME,))
@@ -243,7 +312,8 @@ def test_memory_stays_the_same_however_long_the_file(tmp_path: Path) -> None:
     try:
         encrypt_file(tmp_path / "plain", tmp_path / "plain.age", recipients=(ME.recipient,))
         decrypt_file(tmp_path / "plain.age", tmp_path / "opened", identities=(ME,))
-        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+        # Each thread has a buffer of a MiB for the plaintext, and one for what is sealed.
+        assert tracemalloc.get_traced_memory()[1] < (2 + 3 * thread_count()) << 20
     finally:
         tracemalloc.stop()
     assert (tmp_path / "opened").stat().st_size == 48 << 20

@@ -1,0 +1,1 @@
+"""Kinds of personal identifiers, one a file."""

@@ -1,0 +1,1 @@
+"""Archives: what they hold, by a reading of our own, since programs differ on hostile ones."""

@@ -1,0 +1,1 @@
+"""The checks of this room, one a file."""

@@ -1,0 +1,1 @@
+"""Formats of weights: what they say about themselves, held against the file."""

@@ -1,0 +1,1 @@
+"""Pickles, simulated opcode by opcode; nothing of them is imported or run."""

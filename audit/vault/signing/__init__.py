@@ -1,0 +1,1 @@
+"""Signatures and whose they are: keys, envelopes, statements, trust."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BufferedWriter
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -75,7 +77,6 @@ class Unsealed:
         head = bytearray(self._head(salt, digests))
         writer = PayloadWriter(Plaintext([memoryview(head), *self.contents]), file, recipients)
         blocks = writer.blocks()
-        largest_first = sorted(range(len(digests)), key=lambda i: -_size(self.contents[i]))
 
         def worker() -> Callable[[int | Stretch], None]:
             seal, scratch = writer.sealer(), memoryview(bytearray(BLOCK))
@@ -88,12 +89,21 @@ class Unsealed:
 
             return work
 
-        tasks: list[int | Stretch] = [*largest_first, *(block for block in blocks if block[0] >= len(head))]
-        share_out(tasks, worker)
+        share_out(self._tasks(len(head), [block for block in blocks if block[0] >= len(head)]), worker)
         # The digests are known now, and as long as what stood in their place.
         head[:] = self._head(salt, digests)
         share_out([block for block in blocks if block[0] < len(head)], writer.sealer)
         return parse_layout(bytes(head[LENGTH:]), sum(map(_size, self.contents))), tuple(digests)
+
+    def _tasks(self, start: int, blocks: Sequence[Stretch]) -> Iterator[int | Stretch]:
+        """Tensors to hash and blocks to seal, each tensor beside its blocks, so that what one reads is in the cache of the other."""
+        end, sealed = start, 0
+        for i, content in enumerate(self.contents):
+            yield i
+            end += _size(content)
+            reached = bisect_right(blocks, end, lo=sealed, key=itemgetter(0))
+            yield from blocks[sealed:reached]
+            sealed = reached
 
     def _head(self, salt: str | None, digests: Sequence[str]) -> bytes:
         if salt is None:

@@ -36,7 +36,7 @@ def deidentify_table(
     from audit.deidentification.files import deidentify_file, propose_file
     from audit.deidentification.wording import plan_text, report_text
     from audit.seal_part import SealPart
-    from audit.vault.pseudonym_key import default_pseudonym_key
+    from audit.vault.keys.pseudonym_key import default_pseudonym_key
     from classifier.errors import ConfigurationError
     from classifier.opening import opening_with
     from classifier.records import as_record, canonical_json

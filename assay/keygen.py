@@ -76,10 +76,10 @@ def _own(kind: Kind, passphrase: Passphrase | None) -> str:
 
 def _keep(kind: Kind, recipient_type: str, passphrase: Passphrase | None) -> tuple[Path, str]:
     """Make a key in the configuration folder; gives where it is, and its public part."""
-    from audit.vault.identity import generate_identity
-    from audit.vault.keys import IDENTITY, create_private, private_path, written_identity
-    from audit.vault.own_signing_key import PLAIN, SEALED, create_signing_key
-    from audit.vault.pseudonym_key import FILE, create_pseudonym_key
+    from audit.vault.keys.identity import generate_identity
+    from audit.vault.keys.own_keys import IDENTITY, create_private, private_path, written_identity
+    from audit.vault.keys.own_signing_key import PLAIN, SEALED, create_signing_key
+    from audit.vault.keys.pseudonym_key import FILE, create_pseudonym_key
 
     if kind == "signing":
         public = create_signing_key(passphrase, unprotected=passphrase is None).public
@@ -115,9 +115,9 @@ def _write(output: str, kind: Kind, recipient_type: str, passphrase: Passphrase 
 def _made(kind: Kind, recipient_type: str, passphrase: Passphrase | None) -> tuple[str, bytes]:
     """A new key: its public part, and the file that keeps its secret."""
     from audit.vault import encrypt_bytes, generate_identity
-    from audit.vault.keys import written_identity
-    from audit.vault.own_signing_key import written_signing_key
-    from audit.vault.pseudonym_key import KEY_BYTES
+    from audit.vault.keys.own_keys import written_identity
+    from audit.vault.keys.own_signing_key import written_signing_key
+    from audit.vault.keys.pseudonym_key import KEY_BYTES
 
     if kind == "pseudonym":
         return "", os.urandom(KEY_BYTES)

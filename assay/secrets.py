@@ -63,7 +63,7 @@ def collect_recipients(recipients: Sequence[str] | None, files: Sequence[Path] |
         StorageError: If a file cannot be read.
     """
     from audit.vault import default_identities, read_recipients
-    from audit.vault.identity import parse_recipients
+    from audit.vault.keys.identity import parse_recipients
 
     parse_recipients(recipients or ())
     named = [*(recipients or ()), *(recipient for path in files or () for recipient in read_recipients(path))]
@@ -95,7 +95,7 @@ def collect_identities(files: Sequence[str] | None, passphrase: str | None = Non
         UnsealError: If a file does not open under the passphrase.
         StorageError: If a file cannot be read.
     """
-    from audit.vault.key_files import LONGEST_FILE, parse_identity_file, read_identities
+    from audit.vault.keys.key_files import LONGEST_FILE, parse_identity_file, read_identities
 
     identities: list[Identity] = []
     for name in files or ():

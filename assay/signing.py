@@ -43,8 +43,8 @@ def collect_signers(sign: bool, key_file: str | None, passphrase_fd: int | None)
         UnsealError: If it does not open under the passphrase.
         StorageError: If the file cannot be read.
     """
-    from audit.vault.key_files import LONGEST_FILE
-    from audit.vault.own_signing_key import default_signing_key, parse_signing_key_file, read_signing_key
+    from audit.vault.keys.key_files import LONGEST_FILE
+    from audit.vault.keys.own_signing_key import default_signing_key, parse_signing_key_file, read_signing_key
 
     if not sign and key_file is None:
         if passphrase_fd is not None:

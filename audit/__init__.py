@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from classifier.lazy_names import names_from
 
 if TYPE_CHECKING:
     from audit.bundle import Audit
@@ -25,9 +26,4 @@ _HOMES = {
     "run": "runner",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # torch takes seconds to import; `audit.vault` and the verification of a bundle do without.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"audit.{_HOMES[name]}"), name)
+__getattr__ = names_from(__name__, _HOMES)

@@ -9,11 +9,11 @@ from pydantic import model_validator
 
 from audit.toml_files import Form
 from audit.vault.age.parties import Opener
-from audit.vault.models import require_vouched, unseal_with
+from audit.vault.models.classifiers import require_vouched, unseal_with
 from audit.vault.reading import SealedFiles
 from audit.vault.signing.claim import write_time
+from audit.vault.signing.trust import resolve_trust
 from audit.vault.signing.trust_store import TrustStore
-from audit.vault.trust import resolve_trust
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError
 from classifier.opening import opener_at_hand

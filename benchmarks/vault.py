@@ -28,11 +28,11 @@ from rich.table import Table
 from safetensors.torch import load_file, save_file
 
 from audit.vault import ALLOW_UNSIGNED, encrypt_file, generate_identity, generate_signing_key, open_tensors, seal_model_file
-from audit.vault.identity import parse_recipients
-from audit.vault.opened_model import open_model
+from audit.vault.keys.identity import parse_recipients
+from audit.vault.models.opened_model import open_model
+from audit.vault.signing.trust import resolve_trust
 from audit.vault.tensors.manifest import new_salt
 from audit.vault.tensors.writing import Unsealed
-from audit.vault.trust import resolve_trust
 from classifier.records import file_atomically
 
 TENSORS, NUMBERS = 100, 2_500_000  # 100 tensors of 10 MB

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from classifier.lazy_names import names_from
 
 if TYPE_CHECKING:
     from audit.deidentification.deidentifying import Deidentified, deidentify
@@ -27,9 +28,4 @@ _HOMES = {
     "read_key": "pseudonym_keys",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # pandas takes a second to import; the command line answers without it.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"audit.deidentification.{_HOMES[name]}"), name)
+__getattr__ = names_from(__name__, _HOMES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from classifier.lazy_names import names_from
 
 if TYPE_CHECKING:
     from audit.supply_chain.findings import Scan, ScanFinding, ScannedFile
@@ -20,9 +21,4 @@ _HOMES = {
     "write_bill_of_materials": "mlbom",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # The bill of materials reads records of an audit, which need torch; a scan must not pay for it.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"audit.supply_chain.{_HOMES[name]}"), name)
+__getattr__ = names_from(__name__, _HOMES)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from classifier.lazy_names import names_from
 
 if TYPE_CHECKING:
     from audit.vault.files import decrypt_bytes, decrypt_file, encrypt_bytes, encrypt_file
-    from audit.vault.identity import Identity, generate_identity
-    from audit.vault.key_files import read_identities, read_recipients
-    from audit.vault.keys import default_identities, default_identity
-    from audit.vault.model_files import open_tensors, seal_model_file, unseal_model_file
-    from audit.vault.models import seal, unseal
-    from audit.vault.own_signing_key import create_signing_key, default_signing_key, read_signing_key
+    from audit.vault.keys.identity import Identity, generate_identity
+    from audit.vault.keys.key_files import read_identities, read_recipients
+    from audit.vault.keys.own_keys import default_identities, default_identity
+    from audit.vault.keys.own_signing_key import create_signing_key, default_signing_key, read_signing_key
+    from audit.vault.models.classifiers import seal, unseal
+    from audit.vault.models.model_files import open_tensors, seal_model_file, unseal_model_file
+    from audit.vault.models.vouching import sign
     from audit.vault.reading import opening
     from audit.vault.rewrapping import rewrap
     from audit.vault.signing.keys import SigningKey, generate_signing_key
+    from audit.vault.signing.trust import ALLOW_UNSIGNED
     from audit.vault.signing.trust_store import TrustStore
     from audit.vault.tensors.lazy import LazyTensors
-    from audit.vault.trust import ALLOW_UNSIGNED
-    from audit.vault.vouching import sign
 
 __all__ = [
     "ALLOW_UNSIGNED",
@@ -51,37 +52,32 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ALLOW_UNSIGNED": "trust",
-    "Identity": "identity",
+    "ALLOW_UNSIGNED": "signing.trust",
+    "Identity": "keys.identity",
     "LazyTensors": "tensors.lazy",
     "SigningKey": "signing.keys",
     "TrustStore": "signing.trust_store",
-    "create_signing_key": "own_signing_key",
+    "create_signing_key": "keys.own_signing_key",
     "decrypt_bytes": "files",
     "decrypt_file": "files",
-    "default_identities": "keys",
-    "default_identity": "keys",
-    "default_signing_key": "own_signing_key",
+    "default_identities": "keys.own_keys",
+    "default_identity": "keys.own_keys",
+    "default_signing_key": "keys.own_signing_key",
     "encrypt_bytes": "files",
     "encrypt_file": "files",
-    "generate_identity": "identity",
+    "generate_identity": "keys.identity",
     "generate_signing_key": "signing.keys",
-    "open_tensors": "model_files",
+    "open_tensors": "models.model_files",
     "opening": "reading",
-    "read_identities": "key_files",
-    "read_recipients": "key_files",
-    "read_signing_key": "own_signing_key",
+    "read_identities": "keys.key_files",
+    "read_recipients": "keys.key_files",
+    "read_signing_key": "keys.own_signing_key",
     "rewrap": "rewrapping",
-    "seal": "models",
-    "seal_model_file": "model_files",
-    "sign": "vouching",
-    "unseal": "models",
-    "unseal_model_file": "model_files",
+    "seal": "models.classifiers",
+    "seal_model_file": "models.model_files",
+    "sign": "models.vouching",
+    "unseal": "models.classifiers",
+    "unseal_model_file": "models.model_files",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # torch takes seconds to import; sealing a file must not pay for it.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"audit.vault.{_HOMES[name]}"), name)
+__getattr__ = names_from(__name__, _HOMES)

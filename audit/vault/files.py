@@ -15,8 +15,8 @@ from audit.vault.age.plaintext import OnDisk, Plaintext
 from audit.vault.age.scrypt import READ, ScryptOpener, ScryptRecipient
 from audit.vault.age.stream import Sink, Source
 from audit.vault.age.writing import write_sealed
-from audit.vault.identity import parse_identities, parse_recipients
-from audit.vault.keys import default_identities, default_identity
+from audit.vault.keys.identity import parse_identities, parse_recipients
+from audit.vault.keys.own_keys import default_identities, default_identity
 from audit.vault.sealed_file import open_file, open_sealed, require_unchanged
 from classifier.errors import ConfigurationError
 from classifier.records import file_atomically

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from audit.vault.files import decrypt_bytes, encrypt_bytes
-from audit.vault.identity import Identity, generate_identity
+from audit.vault.keys.identity import Identity, generate_identity
 from audit.vault.published_vectors import HYBRID, HYBRID_IDENTITY, PASSPHRASE, PASSPHRASE_TEXT, PLAINTEXT_SHA256, X25519, X25519_IDENTITY
 from classifier.errors import UnsealError
 from classifier.known_answer import KnownAnswer

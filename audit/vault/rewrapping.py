@@ -18,13 +18,13 @@ from audit.vault.age.payload import Payload
 from audit.vault.age.plaintext import Plaintext
 from audit.vault.age.writing import write_sealed
 from audit.vault.files import resolve_openers, resolve_recipients
-from audit.vault.opened_model import as_unseal_error
+from audit.vault.models.opened_model import as_unseal_error
+from audit.vault.models.statement_files import SEALED, statement_paths, write_statement
 from audit.vault.sealed_file import open_file, open_sealed
 from audit.vault.signing.dsse import parse_envelope
 from audit.vault.signing.keys import SigningKey
 from audit.vault.signing.predicates import Packaged
 from audit.vault.signing.statement import Statement, Subject, parse_statement
-from audit.vault.statement_files import SEALED, statement_paths, write_statement
 from audit.vault.tensors.shards import INDEX, LONGEST, parse_index
 from classifier.errors import ConfigurationError, UnsealError
 from classifier.records import file_atomically, sha256_file

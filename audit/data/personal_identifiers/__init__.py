@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from classifier.lazy_names import names_from
 
 if TYPE_CHECKING:
     from audit.data.personal_identifiers.scanning import Found, scan_columns
 
 __all__ = ["Found", "scan_columns"]
 
-
-def __getattr__(name: str) -> Any:
-    # pandas takes a second to import; the command line answers without it.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("audit.data.personal_identifiers.scanning"), name)
+__getattr__ = names_from(__name__, {"Found": "scanning", "scan_columns": "scanning"})

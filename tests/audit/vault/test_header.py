@@ -12,7 +12,7 @@ from audit.vault import Identity, generate_identity
 from audit.vault.age.container import read_file_key
 from audit.vault.age.failure import OpeningError
 from audit.vault.age.header import LONGEST, MOST_STANZAS, VERSION, Stanza, read_header, write_header
-from audit.vault.identity import parse_recipients
+from audit.vault.keys.identity import parse_recipients
 
 FILE_KEY = bytes(range(16))
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=80)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from audit.vault import Identity, encrypt_bytes, generate_identity
 from audit.vault.age import bech32
-from audit.vault.identity import parse_identities, parse_recipients
+from audit.vault.keys.identity import parse_identities, parse_recipients
 from audit.vault.published_vectors import HYBRID_IDENTITY
 from classifier.errors import ConfigurationError
 

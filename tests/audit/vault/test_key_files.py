@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from audit.vault import encrypt_bytes, generate_identity, read_identities, read_recipients
 from audit.vault.age import bech32, scrypt
-from audit.vault.identity import parse_identities
-from audit.vault.key_files import LONGEST_FILE, parse_identity_file
+from audit.vault.keys.identity import parse_identities
+from audit.vault.keys.key_files import LONGEST_FILE, parse_identity_file
 from classifier.errors import ConfigurationError, StorageError, UnsealError
 
 # Fixed, so that every worker collects the same cases.

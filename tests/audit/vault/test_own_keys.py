@@ -18,9 +18,9 @@ from audit.vault import (
     read_signing_key,
 )
 from audit.vault.age import scrypt
-from audit.vault.keys import create_private, read_private
-from audit.vault.own_signing_key import parse_signing_key_file
-from audit.vault.pseudonym_key import create_pseudonym_key, default_pseudonym_key
+from audit.vault.keys.own_keys import create_private, read_private
+from audit.vault.keys.own_signing_key import parse_signing_key_file
+from audit.vault.keys.pseudonym_key import create_pseudonym_key, default_pseudonym_key
 from classifier.errors import ConfigurationError, StorageError, UnsealError
 from classifier.private_files import place_private
 

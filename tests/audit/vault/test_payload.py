@@ -21,7 +21,7 @@ from audit.vault.age.stream import CHUNK, TAG, encrypt_stream
 from audit.vault.age.threads import share_out
 from audit.vault.age.writing import write_sealed
 from audit.vault.files import decrypt_bytes
-from audit.vault.identity import generate_identity, parse_recipients
+from audit.vault.keys.identity import generate_identity, parse_recipients
 from classifier.errors import IntegrityError
 
 KEY = bytes(range(32))

@@ -24,8 +24,8 @@ from audit.vault import (
     seal_model_file,
 )
 from audit.vault.age import scrypt
+from audit.vault.models.statement_files import statement_paths
 from audit.vault.signing.trust_store import Signer
-from audit.vault.statement_files import statement_paths
 from classifier.errors import ConfigurationError, StorageError, UnsealError
 
 PLAIN = os.urandom(200_000)

@@ -27,9 +27,9 @@ from audit.vault import (
     sign,
     unseal,
 )
+from audit.vault.models.statement_files import statement_paths
 from audit.vault.signing.predicates import Audited, Role
 from audit.vault.signing.trust_store import ModelRule, Signer
-from audit.vault.statement_files import statement_paths
 from audit.vault.tensors.manifest import KEY
 from classifier import Classifier, Dataset
 from classifier.architectures.mlp import MLP

@@ -21,7 +21,7 @@ from audit.vault.age import payload as payloads
 from audit.vault.age import threads
 from audit.vault.age.payload import BLOCK, Payload
 from audit.vault.age.stream import CHUNK
-from audit.vault.identity import parse_recipients
+from audit.vault.keys.identity import parse_recipients
 from audit.vault.sealed_file import open_sealed
 from audit.vault.tensors.loading import SealedTensors
 from audit.vault.tensors.manifest import KEY, TensorDigests, new_salt

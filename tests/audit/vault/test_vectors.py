@@ -21,7 +21,7 @@ from audit.vault.age.container import Sealed, decrypt
 from audit.vault.age.failure import OpeningError
 from audit.vault.age.header import read_header, write_header
 from audit.vault.age.scrypt import ScryptOpener
-from audit.vault.identity import parse_identities
+from audit.vault.keys.identity import parse_identities
 
 CHUNK = 1 << 16
 FOLDER = Path(__file__).parents[2] / "vectors" / "age"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from audit.vault.age.parties import Identity, Opener
 from audit.vault.files import resolve_openers, resolve_recipients
-from audit.vault.opened_model import as_unseal_error, open_model, remember
+from audit.vault.models.opened_model import as_unseal_error, open_model, remember
+from audit.vault.models.vouching import statements_about, write_statements
 from audit.vault.signing.keys import SigningKey
 from audit.vault.signing.provenance import Provenance
+from audit.vault.signing.trust import Trusted, resolve_trust
 from audit.vault.signing.trust_store import TrustStore
 from audit.vault.tensors.manifest import TensorDigests, new_salt
 from audit.vault.tensors.writing import Unsealed
-from audit.vault.trust import Trusted, resolve_trust
-from audit.vault.vouching import statements_about, write_statements
 from classifier.classifier import METADATA, Classifier, Factory
 from classifier.errors import UnsealError
 from classifier.records import file_atomically

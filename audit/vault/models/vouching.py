@@ -11,12 +11,12 @@ from typing import Any
 from audit.strict_json import parse_strictly
 from audit.vault.age.parties import Identity, Recipient
 from audit.vault.files import resolve_openers, resolve_recipients
-from audit.vault.opened_model import as_unseal_error, open_model
+from audit.vault.models.opened_model import as_unseal_error, open_model
+from audit.vault.models.statement_files import write_statement
 from audit.vault.signing.claim import Claim
 from audit.vault.signing.keys import SigningKey
 from audit.vault.signing.predicates import Audited, Packaged, Predicate, Released, Role, Trained
 from audit.vault.signing.statement import Statement, Subject
-from audit.vault.statement_files import write_statement
 from classifier.classifier import METADATA
 from classifier.errors import ConfigurationError
 from classifier.records import sha256_file

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit.vault.files import encrypt_bytes
-from audit.vault.key_files import Passphrase, key_lines, read_key_file, reveal_key_file
-from audit.vault.keys import create_private, private_path, read_private
+from audit.vault.keys.key_files import Passphrase, key_lines, read_key_file, reveal_key_file
+from audit.vault.keys.own_keys import create_private, private_path, read_private
 from classifier.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from pathlib import Path
 from audit.vault.age.container import encrypt
 from audit.vault.age.parties import Identity, Recipient
 from audit.vault.files import resolve_openers, resolve_recipients
-from audit.vault.opened_model import as_unseal_error, open_model, remember
+from audit.vault.models.opened_model import as_unseal_error, open_model, remember
+from audit.vault.models.statement_files import SEALED
+from audit.vault.models.vouching import statements_about, write_statements
 from audit.vault.sealed_file import open_file, open_sealed, require_unchanged
 from audit.vault.signing.keys import SigningKey
 from audit.vault.signing.provenance import Provenance
-from audit.vault.statement_files import SEALED
+from audit.vault.signing.trust import Trusted, resolve_trust
 from audit.vault.tensors.lazy import LazyTensors
 from audit.vault.tensors.manifest import KEY, TensorDigests, new_salt
 from audit.vault.tensors.shards import INDEX, LONGEST, parse_index
 from audit.vault.tensors.writing import Unsealed
-from audit.vault.trust import Trusted, resolve_trust
-from audit.vault.vouching import statements_about, write_statements
 from classifier.formats.safetensors_layout import Layout, read_layout
 from classifier.records import file_atomically, folder_atomically, require_replaceable
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from audit.vault.age.parties import Identity
-from audit.vault.identity import generate_identity
-from audit.vault.key_files import LONGEST_FILE, Passphrase, parse_identity_file
+from audit.vault.keys.identity import generate_identity
+from audit.vault.keys.key_files import LONGEST_FILE, Passphrase, parse_identity_file
 from classifier.errors import ConfigurationError, StorageError
 from classifier.private_files import place_private, require_private
 from classifier.records import explain_storage_errors

@@ -11,13 +11,13 @@ from pathlib import Path
 from torch import Tensor
 
 from audit.vault.age.parties import Opener
-from audit.vault.keys import private_path
+from audit.vault.keys.own_keys import private_path
+from audit.vault.models.statement_files import SEALED, read_statements
 from audit.vault.sealed_file import open_sealed
 from audit.vault.signing.predicates import Packaged
 from audit.vault.signing.provenance import Provenance, remember_version, require_provenance
 from audit.vault.signing.seen import FILE, SeenVersions
 from audit.vault.signing.trust_store import TrustStore
-from audit.vault.statement_files import SEALED, read_statements
 from audit.vault.tensors.loading import SealedTensors
 from audit.vault.tensors.manifest import KEY, TensorDigests
 from audit.vault.tensors.shards import INDEX, LONGEST, parse_index

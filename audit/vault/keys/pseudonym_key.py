@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from audit.vault.keys import create_private, private_path, read_private
+from audit.vault.keys.own_keys import create_private, private_path, read_private
 from classifier.errors import ConfigurationError
 
 KEY_BYTES = 32

@@ -12,7 +12,7 @@ from audit.vault.age.container import decrypt
 from audit.vault.age.header import VERSION
 from audit.vault.age.parties import Identity, Recipient
 from audit.vault.age.scrypt import ScryptOpener
-from audit.vault.identity import parse_identity, parse_recipient
+from audit.vault.keys.identity import parse_identity, parse_recipient
 from classifier.errors import ConfigurationError, StorageError, UnsealError
 
 # A hybrid recipient takes 1,960 bytes; whatever is longer than this is no file of keys.

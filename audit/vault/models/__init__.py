@@ -1,0 +1,1 @@
+"""Models: sealed, signed, opened on somebody's word."""

@@ -37,6 +37,7 @@ test-all: .venv/.installed
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks.explain
 	$(BIN)/python -m benchmarks.train
+	$(BIN)/python -m benchmarks.vault
 
 clean:
 	rm -rf .venv .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -37,6 +37,7 @@ def test_what_was_signed_verifies() -> None:
 
 def test_what_was_not_signed_does_not_pass_for_signed() -> None:
     folder = GOLDEN / "vault-v1"
+    signer = (GOLDEN / "vault-v2" / "signer.txt").read_text().strip()
+    identities = read_identities(folder / "identity.txt")
     with pytest.raises(UnsealError, match="without digests"):
-        signer = (GOLDEN / "vault-v2" / "signer.txt").read_text().strip()
-        unseal(folder / "model.safetensors.age", identities=read_identities(folder / "identity.txt"), trusted=[signer])
+        unseal(folder / "model.safetensors.age", identities=identities, trusted=[signer])

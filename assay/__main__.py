@@ -67,12 +67,19 @@ def main() -> None:
         # Typer makes 130 of Ctrl-C; here, what is not finished is 3.
         if stop.code != 130:
             raise
-        print("stopped; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        resumes = sys.argv[1:2] in (["audit"], ["train"])
+        kept = "what was finished is kept, and the same command goes on from there" if resumes else "what was being written is as it was"
+        print(f"stopped; {kept}", file=sys.stderr)
         sys.exit(3)
+    except OSError as error:
+        # What names a file has said so already; what is left is standard output, or the machine itself.
+        print(f"error: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        print("next:  look at disk, limits and permissions, then run the command again", file=sys.stderr)
+        sys.exit(2)
     except Exception:
         traceback.print_exc()
         print("error: this is a fault of Assay, not of your data", file=sys.stderr)
-        print("next:  report it with the lines above; the bundle that was there before is unchanged", file=sys.stderr)
+        print("next:  report it with the lines above; what was there before is unchanged", file=sys.stderr)
         sys.exit(5)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from assay.options import AsJson, ConfigurationPath, Quiet
-from assay.secrets import IdentityFiles, PassphraseDescriptor, collect_identities, read_passphrase
+from assay.secrets import IdentityFiles, PassphraseDescriptor, collect_identities, read_passphrase, telling_of_a_new_identity
 
 
 def audit_from_file(
@@ -16,7 +16,7 @@ def audit_from_file(
     output: Annotated[Path | None, typer.Option(help="Folder of the bundle; reports/NAME by default.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Run this check or room only; may be given more than once.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="Leave this check or room out; may be given more than once.")] = None,
-    identity_file: IdentityFiles = [],  # noqa: B006  # typer's own form
+    identity_file: IdentityFiles = None,
     passphrase_fd: PassphraseDescriptor = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -30,9 +30,10 @@ def audit_from_file(
 
     passphrase = read_passphrase(False, passphrase_fd, what="the sealed data")
     identities = collect_identities(identity_file, passphrase)
-    outcome = audit_configuration(
-        configuration, output=output, only=only or (), skip=skip or (), progress=not quiet, identities=identities, passphrase=passphrase
-    )
+    with telling_of_a_new_identity():
+        outcome = audit_configuration(
+            configuration, output=output, only=only or (), skip=skip or (), progress=not quiet, identities=identities, passphrase=passphrase
+        )
     if as_json:
         typer.echo((outcome.folder / "audit.json").read_text(encoding="utf-8"), nl=False)
     else:

@@ -12,7 +12,7 @@ from assay.secrets import IdentityFiles, PassphraseDescriptor, collect_identitie
 
 def check_configuration(
     configuration: ConfigurationPath = Path("audit.toml"),
-    identity_file: IdentityFiles = [],  # noqa: B006  # typer's own form
+    identity_file: IdentityFiles = None,
     passphrase_fd: PassphraseDescriptor = None,
 ) -> None:
     """Say what would be measured, what cannot be and why, and how long it would take.

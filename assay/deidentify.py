@@ -48,6 +48,9 @@ def deidentify_table(
             raise ConfigurationError("--propose only writes a plan", remedy="read it, then give --plan and --output in another run")
         with opening_with(opener):
             proposed = propose_file(data, propose, target=target, replace=force)
+        if as_json:
+            typer.echo(canonical_json(proposed.model_dump(mode="json")).decode())
+            return
         typer.echo(plan_text(proposed))
         typer.echo(f"wrote {propose}\nNext: read and correct it, then: assay deidentify {data} --plan {propose} --output released.csv")
         return

@@ -19,7 +19,7 @@ def explain_rows(
     output: Annotated[Path | None, typer.Option(help="Folder for the sheets and pictures; none are made without it.")] = None,
     language: Annotated[str, typer.Option(help="Languages of the sheets: en, zh-CN, or both with a comma between.")] = "en",
     wording: Annotated[Path | None, typer.Option(help="TOML file of the owner's names and approved reasons, for each language.")] = None,
-    identity_file: IdentityFiles = [],  # noqa: B006  # typer's own form
+    identity_file: IdentityFiles = None,
     passphrase_fd: PassphraseDescriptor = None,
     as_json: AsJson = False,
     quiet: Quiet = False,

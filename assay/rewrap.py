@@ -9,6 +9,7 @@ import typer
 
 from assay.secrets import (
     AskPassphrase,
+    HighestWorkFactor,
     IdentityFiles,
     PassphraseDescriptor,
     Recipients,
@@ -27,6 +28,7 @@ def rewrap_file(
     identity_file: IdentityFiles = None,
     passphrase: AskPassphrase = False,
     passphrase_fd: PassphraseDescriptor = None,
+    highest_work_factor: HighestWorkFactor = 20,
     new_passphrase: Annotated[bool, typer.Option("--new-passphrase", help="Ask for a passphrase to seal it under.")] = False,
     new_passphrase_fd: Annotated[
         int | None, typer.Option("--new-passphrase-fd", metavar="N", help="Read the new passphrase from this descriptor.")
@@ -46,12 +48,13 @@ def rewrap_file(
 
     Example: assay rewrap model.safetensors.age --recipient age1pq1...
     """
-    from audit.vault.rewrapping import NOTHING_IS_TAKEN_BACK, rewrap
+    from audit.vault.rewrapping import NOTHING_IS_TAKEN_BACK, SAME_FILE_KEY, rewrap
 
     done = rewrap(
         file,
         identities=collect_identities(identity_file),
         passphrase=read_passphrase(passphrase, passphrase_fd, what=str(file)),
+        highest_work_factor=highest_work_factor,
         recipients=collect_recipients(recipients, recipients_file, None),
         new_passphrase=read_passphrase(new_passphrase, new_passphrase_fd, what="the file from now on", twice=True),
         reencrypt=reencrypt,
@@ -65,5 +68,5 @@ def rewrap_file(
     for path in done.left:
         typer.echo(f"left       {path}: it did not open")
     for path in done.outdated:
-        typer.echo(f"outdated   {path}: its signer has to issue it anew (assay rewrap --sign, assay sign --as packager)")
-    typer.echo(NOTHING_IS_TAKEN_BACK, err=True)
+        typer.echo(f"outdated   {path}: its signer has to issue it anew (assay sign --as packager)")
+    typer.echo(NOTHING_IS_TAKEN_BACK if reencrypt else f"{NOTHING_IS_TAKEN_BACK} {SAME_FILE_KEY}", err=True)

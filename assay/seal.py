@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from assay.secrets import (
     RecipientType,
     collect_recipients,
     read_passphrase,
+    telling_of_a_new_identity,
 )
 from assay.signing import ModelId, ModelVersion, Sign, SigningKeyFile, SigningPassphraseDescriptor, collect_signers
 from classifier.errors import ConfigurationError
@@ -35,7 +37,7 @@ def seal_path(
     signing_key: SigningKeyFile = None,
     signing_passphrase_fd: SigningPassphraseDescriptor = None,
     model: ModelId = None,
-    model_version: ModelVersion = 1,
+    model_version: ModelVersion = None,
     force: Force = False,
 ) -> None:
     """Encrypt a file to recipients, or under a passphrase; without either, to yourself.
@@ -45,6 +47,8 @@ def seal_path(
 
     Example: assay seal model.safetensors --recipient age1pq1... --sign
     """
+    from audit.vault.models.statement_files import paths_of
+
     kind = _kind(source)
     secret = read_passphrase(passphrase, passphrase_fd, what="the sealed file", twice=True)
     chosen = [] if secret is not None else collect_recipients(recipients, recipients_file, recipient_type)
@@ -57,35 +61,43 @@ def seal_path(
             "a model is sealed to a binary file, with its statements beside it", remedy="name a file with --output, without --armor"
         )
     signers = collect_signers(sign, signing_key, signing_passphrase_fd)
+    if not signers and (model is not None or model_version is not None):
+        raise ConfigurationError(
+            "--model and --model-version are what a signer states, and nobody signs", remedy="give --sign, or leave them out"
+        )
+    version = 1 if model_version is None else model_version
     if kind == "file" and "-" in (source, output):
-        if output is None:
-            output = "-"
-        _seal_pipe(source, output, chosen, secret, armor, force)
+        with telling_of_a_new_identity():
+            _seal_pipe(source, output or "-", chosen, secret, armor, force)
         return
     destination = Path(output) if output is not None else _beside(Path(source), kind)
     require_free(destination, force)
-    # Tensors need torch, which takes seconds to import; other files do not.
-    if kind == "file":
-        from audit.vault import encrypt_file
+    for signer in signers:
+        for statement in paths_of(destination, signer):
+            require_free(statement, force)
+    with telling_of_a_new_identity():
+        # Tensors need torch, which takes seconds to import; other files do not.
+        if kind == "file":
+            from audit.vault import encrypt_file
 
-        encrypt_file(source, destination, recipients=chosen, passphrase=secret, armor=armor)
-    elif kind == "classifier":
-        from audit.vault import seal
-        from classifier.classifier import Classifier
+            encrypt_file(source, destination, recipients=chosen, passphrase=secret, armor=armor)
+        elif kind == "classifier":
+            from audit.vault import seal
+            from classifier.classifier import Classifier
 
-        classifier = Classifier.load(source)
-        seal(classifier, destination, recipients=chosen, passphrase=secret, signers=signers, model_id=model, version=model_version)
-    else:
-        from audit.vault import seal_model_file
+            classifier = Classifier.load(source)
+            seal(classifier, destination, recipients=chosen, passphrase=secret, signers=signers, model_id=model, version=version)
+        else:
+            from audit.vault import seal_model_file
 
-        seal_model_file(source, destination, recipients=chosen, passphrase=secret, signers=signers, model_id=model, version=model_version)
+            seal_model_file(source, destination, recipients=chosen, passphrase=secret, signers=signers, model_id=model, version=version)
     typer.echo(str(destination))
 
 
 def _kind(source: str) -> str:
     from audit.vault.tensors.shards import INDEX
 
-    if Path(source).is_dir():
+    if os.path.isdir(source):
         if not (Path(source) / "classifier.json").is_file():
             raise ConfigurationError(
                 f"{source} is a folder, required is a file or the folder of a saved classifier", remedy="pack it first"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -81,6 +82,18 @@ def collect_recipients(recipients: Sequence[str] | None, files: Sequence[Path] |
     if others:
         raise ConfigurationError(f"recipient {others[0]} of {len(named)} is not of kind {kind}", remedy="leave it out, or --recipient-type")
     return named
+
+
+@contextmanager
+def telling_of_a_new_identity() -> Iterator[None]:
+    """Say on standard error if the user's own identity was made meanwhile: what is sealed to it alone is lost with it."""
+    from audit.vault.keys.own_keys import IDENTITY, private_path
+
+    path = private_path(IDENTITY)
+    before = path.exists()
+    yield
+    if not before and path.exists():
+        typer.echo(f"your identity was made, and is in {path}; keep a copy where you keep your passwords", err=True)
 
 
 def collect_identities(files: Sequence[str] | None, passphrase: str | None = None) -> list[Identity]:

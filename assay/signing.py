@@ -22,7 +22,9 @@ SigningPassphraseDescriptor = Annotated[
     int | None, typer.Option("--signing-passphrase-fd", metavar="N", help="Read the signing key's passphrase from this descriptor.")
 ]
 ModelId = Annotated[str | None, typer.Option("--model", metavar="ID", help="What the model is called; by default as its file.")]
-ModelVersion = Annotated[int, typer.Option("--model-version", metavar="N", help="Its version, which rises from release to release.")]
+ModelVersion = Annotated[
+    int | None, typer.Option("--model-version", metavar="N", help="Its version, which rises from release to release; else 1.")
+]
 TrustFile = Annotated[Path | None, typer.Option("--trust", metavar="TRUST.TOML", help="Whose word is taken: a trust store.")]
 Signers = Annotated[
     list[str] | None,

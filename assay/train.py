@@ -15,7 +15,7 @@ from assay.secrets import IdentityFiles, PassphraseDescriptor, collect_identitie
 def train_from_file(
     configuration: ConfigurationPath = Path("audit.toml"),
     output: Annotated[Path, typer.Option(help="Folder for the classifier and its pictures.")] = Path("trained"),
-    identity_file: IdentityFiles = [],  # noqa: B006  # typer's own form
+    identity_file: IdentityFiles = None,
     passphrase_fd: PassphraseDescriptor = None,
     quiet: Quiet = False,
 ) -> None:

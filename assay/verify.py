@@ -28,6 +28,9 @@ def verify_folder(
     Who signed it is judged by a trust store or by public keys. Without either, only the files are judged: whoever can
     change them can also write new manifests.
 
+    Exit codes: 4 if a file or a signature is not what it should be; else, where a signature was judged, what the auditor
+    signed: 0 all rules hold, 1 a rule is violated, 3 some could not be decided.
+
     Example: assay verify reports/german-credit --trust trust.toml
     """
     from audit.attestation import verify_attestation
@@ -42,6 +45,8 @@ def verify_folder(
         )
     found = verify_attestation(bundle, store, model_id=model)
     typer.echo(json.dumps(_describe(found), ensure_ascii=False, indent=2) if as_json else "\n".join(_tell(found)))
+    if found.audited is not None:
+        raise typer.Exit({"PASSED": 0, "FAILED": 1, "WARNED": 3}[found.audited.result])
 
 
 def _tell(found: Attested) -> list[str]:

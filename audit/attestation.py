@@ -20,7 +20,7 @@ from audit.vault.signing.predicates import Audited
 from audit.vault.signing.provenance import Provenance, require_provenance
 from audit.vault.signing.statement import Statement, Subject, sign_statement
 from audit.vault.signing.trust_store import TrustStore
-from classifier.errors import IntegrityError
+from classifier.errors import ConfigurationError, IntegrityError
 from classifier.known_answer import KnownAnswer
 from classifier.records import write_atomically
 
@@ -50,29 +50,47 @@ class Attested:
 
 
 def sign_bundle(
-    folder: Path, key: SigningKey, *, model_id: str, version: int, now: datetime.datetime, trust_sha256: str | None = None
+    folder: Path,
+    key: SigningKey,
+    *,
+    model_id: str | None = None,
+    version: int | None = None,
+    now: datetime.datetime | None = None,
+    replace: bool = False,
 ) -> None:
-    """Sign a bundle as it stands; an earlier signature is replaced.
+    """Sign a bundle as it stands; an earlier signature by the same key is replaced.
 
-    What is signed are the digests of ``manifest.json`` and ``renderings.json``, so every file, and the result that the findings
-    in ``audit.json`` come to.
+    What is signed are the digests of ``manifest.json`` and ``renderings.json``, so every file, the result that the findings in
+    ``audit.json`` come to, and the digest of the trust store that it names.
 
     Args:
         folder: The bundle.
         key: The auditor's key.
-        model_id: Id of the model that was audited.
-        version: Its version.
-        now: The present time, with its time zone. It is claimed to the second.
-        trust_sha256: SHA-256 of the trust store that the audit used, if it used one.
+        model_id: Id of the model that was audited; by default the one that it was opened by, or else the name of the audit.
+        version: Its version; by default the one that it was opened by, or else 1.
+        now: The present time, with its time zone; by default the clock's. It is claimed to the second.
+        replace: Whether a signature by another key is replaced too.
 
     Raises:
         IntegrityError: If the bundle is not what its manifests say, or its record is none.
-        ConfigurationError: If model id or version are none.
+        ConfigurationError: If model id or version are none, or others than those by which the record says it was opened; or another
+            key has signed the bundle.
         StorageError: If the folder cannot be written; an earlier signature is then as it was.
     """
     bundle = verify_bundle(folder)
-    audited = _audited(bundle, trust_sha256)
-    claim = Claim(model_id, version, now.astimezone(datetime.UTC).replace(microsecond=0))
+    record, audited = _audited(bundle)
+    earlier = read_attestation(folder)
+    if earlier is not None and not replace and (signer := parse_envelope(earlier, ATTESTATION).key_id) != key.key_id:
+        raise ConfigurationError(
+            f"{folder} is signed by the key {signer}, whose word would be lost", remedy="sign a copy of it, or say that it is replaced"
+        )
+    trust = record.get("trust", {})
+    for what, stated, given in (("model", trust.get("model"), model_id), ("version", trust.get("version"), version)):
+        if stated is not None and given not in (None, stated):
+            raise ConfigurationError(f"the audit is of {what} {stated!r}, and {given!r} is to be signed", remedy=f"leave the {what} out")
+    model_id = trust.get("model", record["identity"]["name"]) if model_id is None else model_id
+    time = (now or datetime.datetime.now(datetime.UTC)).astimezone(datetime.UTC).replace(microsecond=0)
+    claim = Claim(model_id, trust.get("version", 1) if version is None else version, time)
     subjects = tuple(Subject(name, bundle.manifests[name]) for name in (MANIFEST, RENDERINGS))
     write_atomically(folder / ATTESTATION, sign_statement(Statement(subjects, claim, audited), key) + b"\n")
 
@@ -117,17 +135,17 @@ def verify_attestation(
     return Attested(bundle, claimed, provenance)
 
 
-def read_audited(folder: Path, *, trust_sha256: str | None = None) -> Audited:
+def read_audited(folder: Path) -> Audited:
     """What an audit came to, for an auditor's statement about the model itself.
 
     Args:
         folder: The bundle of the audit. Whether it is signed is not asked.
-        trust_sha256: SHA-256 of the trust store that the audit used, if it used one.
 
     Raises:
         IntegrityError: If the bundle is not what its manifests say, or its record is none.
     """
-    return _audited(verify_bundle(folder), trust_sha256)
+    _, audited = _audited(verify_bundle(folder))
+    return audited
 
 
 def _require_same(bundle: VerifiedBundle, statement: Statement) -> None:
@@ -138,24 +156,21 @@ def _require_same(bundle: VerifiedBundle, statement: Statement) -> None:
         raise IntegrityError(f"{ATTESTATION} signs other files than those of {bundle.folder}", remedy="take the bundle from its source")
 
 
-def _audited(bundle: VerifiedBundle, trust_sha256: str | None) -> Audited:
-    passed, warned, failed = _judged(bundle)
-    return Audited(bundle.manifests[MANIFEST], passed, warned, failed, policy=bundle.files.get("policy.toml"), trust=trust_sha256)
-
-
-def _judged(bundle: VerifiedBundle) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The rules that hold, those that hold with a reservation, and those that are violated, by the record."""
+def _audited(bundle: VerifiedBundle) -> tuple[dict[str, Any], Audited]:
+    """The record, and what it comes to: the rules that hold, those that hold with a reservation, and those that are violated."""
     try:
         record: Any = json.loads(bundle.read(RECORD))
         findings = [_verdict(finding) for finding in record["findings"]]
         # An engine that missed a known answer measured nothing that counts.
         answers = [KnownAnswer(**answer) for answer in record["known_answers"]]
         missed = [("failed", f"known answer {answer.id}") for answer in answers if not answer.holds]
-    except (ValueError, KeyError, TypeError) as error:
+        results = [*findings, *missed]
+        passed, warned, failed = (tuple(rule for result, rule in results if result == wanted) for wanted in ("passed", "warned", "failed"))
+        trust = record.get("trust", {}).get("store")
+        policy, classifier = bundle.files.get("policy.toml"), record["identity"]["classifier"]
+        return record, Audited(bundle.manifests[MANIFEST], passed, warned, failed, policy=policy, trust=trust, classifier=classifier)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigurationError) as error:
         raise IntegrityError(f"{bundle.folder / RECORD} holds no record of an audit", remedy="run the audit again") from error
-    results = [*findings, *missed]
-    passed, warned, failed = (tuple(rule for result, rule in results if result == wanted) for wanted in ("passed", "warned", "failed"))
-    return passed, warned, failed
 
 
 def _verdict(finding: Mapping[str, Any]) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from audit.evidence import Evidence
 from audit.manifests import VerifiedBundle, verify_bundle, write_manifests
 from audit.policy import VERDICTS, Finding, Verdict
-from audit.sealed_rows import SealedRows, read_arrays, write_arrays
+from audit.sealed_rows import SealedRows, about_single_cases, with_single, without_single
 from classifier.known_answer import KnownAnswer
 from classifier.records import parse_record, read_record, write_atomically, write_record
 
@@ -140,12 +140,17 @@ class Audit:
 
         Args:
             folder: Where to.
-            rows: To whom the arrays, which are about single rows, are sealed; ``None`` leaves them plain.
+            rows: To whom that which is about single cases is sealed; ``None`` leaves it plain.
         """
         folder = Path(folder)
         for evidence in self.evidence:
             save_evidence(evidence, folder / "evidence", rows)
-        write_record(folder / RECORD, replace(self, evidence=tuple(replace(e, arrays={}) for e in self.evidence)))
+        shown = self if rows is None else self.without_single()
+        write_record(folder / RECORD, replace(shown, evidence=tuple(replace(e, arrays={}) for e in shown.evidence)))
+
+    def without_single(self) -> Audit:
+        """What anyone may read of an audit of sealed data: nothing about single cases."""
+        return replace(self, evidence=tuple(map(without_single, self.evidence)))
 
     @classmethod
     def load(cls, folder: str | Path, *, decrypt: Callable[[bytes], bytes] | None = None) -> Audit:
@@ -153,11 +158,11 @@ class Audit:
 
         Args:
             folder: The bundle.
-            decrypt: Opens arrays that are sealed, such as `audit.vault.decrypt_bytes` with `identities` filled in; without it
-                they are left out.
+            decrypt: Opens what is sealed, such as `audit.vault.decrypt_bytes` with `identities` filled in; without it, that is
+                left out.
 
         Raises:
-            IntegrityError: If a file was changed, is missing, or is named nowhere, or arrays do not open.
+            IntegrityError: If a file was changed, is missing, or is named nowhere, or what is sealed does not open.
         """
         verified = verify_bundle(Path(folder))
         record = parse_record(cls, verified.read(RECORD), str(verified.folder / RECORD))
@@ -175,25 +180,31 @@ class Audit:
 
 
 def save_evidence(evidence: Evidence, folder: Path, rows: SealedRows | None = None) -> None:
-    """Write one check's evidence: JSON for what is read, safetensors for its arrays, sealed where `rows` says to whom."""
+    """Write one check's evidence: JSON for what is read, safetensors for its arrays.
+
+    Where `rows` says to whom, all that is about single cases goes into one sealed file instead.
+    """
     plain = folder / f"{evidence.check}.safetensors"
-    if evidence.arrays and rows is not None:
-        write_atomically(_sealed(plain), rows.seal(evidence.arrays))
-        plain.unlink(missing_ok=True)
+    for stale in (plain, _sealed(plain)):
+        stale.unlink(missing_ok=True)
+    if rows is not None and about_single_cases(evidence):
+        write_atomically(_sealed(plain), rows.seal(evidence))
+        evidence = without_single(evidence)
     elif evidence.arrays:
-        write_atomically(plain, write_arrays(evidence.arrays))
-        _sealed(plain).unlink(missing_ok=True)
+        import numpy as np
+        from safetensors.numpy import save
+
+        write_atomically(plain, save({name: np.ascontiguousarray(array) for name, array in evidence.arrays.items()}))
     write_record(folder / f"{evidence.check}.json", replace(evidence, arrays={}))
 
 
 def load_evidence(folder: Path, check: str, rows: SealedRows | None = None) -> Evidence | None:
-    """Read what `save_evidence` wrote; ``None`` where its arrays are sealed and `rows` does not open them."""
+    """Read what `save_evidence` wrote; ``None`` where some of it is sealed and `rows` does not open it."""
     evidence = read_record(Evidence, folder / f"{check}.json")
     arrays = folder / f"{check}.safetensors"
     if _sealed(arrays).exists():
-        opened = None if rows is None else rows.open(_sealed(arrays).read_bytes())
-        return None if opened is None else replace(evidence, arrays=opened)
-    return replace(evidence, arrays=read_arrays(arrays.read_bytes())) if arrays.exists() else evidence
+        return None if rows is None else rows.open(_sealed(arrays).read_bytes(), evidence)
+    return replace(evidence, arrays=_arrays(arrays.read_bytes())) if arrays.exists() else evidence
 
 
 def _verified_evidence(bundle: VerifiedBundle, check: str, decrypt: Callable[[bytes], bytes] | None) -> Evidence:
@@ -202,8 +213,14 @@ def _verified_evidence(bundle: VerifiedBundle, check: str, decrypt: Callable[[by
     evidence = parse_record(Evidence, bundle.read(name), str(bundle.folder / name))
     arrays = f"evidence/{check}.safetensors"
     if f"{arrays}.age" in bundle.files and decrypt is not None:
-        return replace(evidence, arrays=read_arrays(decrypt(bundle.read(f"{arrays}.age"))))
-    return replace(evidence, arrays=read_arrays(bundle.read(arrays))) if arrays in bundle.files else evidence
+        return with_single(evidence, decrypt(bundle.read(f"{arrays}.age")))
+    return replace(evidence, arrays=_arrays(bundle.read(arrays))) if arrays in bundle.files else evidence
+
+
+def _arrays(content: bytes) -> dict[str, Any]:
+    from safetensors.numpy import load
+
+    return dict(load(content))
 
 
 def _sealed(path: Path) -> Path:

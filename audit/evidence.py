@@ -20,11 +20,13 @@ class Table:
         name: Its name within the check.
         columns: Id of each column.
         rows: The cells; ``None`` is shown as a dash.
+        single: Whether it shows values of single cases, and is sealed where the data were.
     """
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    single: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Figure:
         diagonal: Whether the line y = x is drawn for comparison.
         log: Whether both axes are logarithmic.
         words: What the catalogue's sentences about it need to be told.
+        single: Whether it shows values of single cases, and is sealed where the data were.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Figure:
     diagonal: bool = False
     log: bool = False
     words: Mapping[str, str | int | float] = field(default_factory=dict)
+    single: bool = False
 
 
 @dataclass(frozen=True)

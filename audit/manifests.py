@@ -97,16 +97,13 @@ def verify_bundle(folder: Path) -> VerifiedBundle:
     with ThreadPoolExecutor(THREADS) as pool:
         # The largest go first, so that no thread is left alone with one at the end.
         largest = sorted(expected, key=lambda name: -present[name].st_size)
-        found = dict(zip(largest, pool.map(lambda name: _digest(folder / name), largest), strict=True))
+        found = dict(zip(largest, pool.map(lambda name: _digest(folder, name, present[name]), largest), strict=True))
     for name in sorted(expected):
         if found[name] != expected[name]:
             raise IntegrityError(f"{_told(folder, name)} was changed since the audit", remedy=_SOURCE)
     after = _list_files(folder)
     for name in sorted(expected.keys() | after.keys()):
-        if name not in after or name not in present or _changed(present[name], after[name]):
-            raise IntegrityError(
-                f"{_told(folder, name)} changed while it was verified", remedy="verify again when nothing writes to the bundle"
-            )
+        _require_same(folder, name, present.get(name), after.get(name))
     return VerifiedBundle(folder, manifests, expected)
 
 
@@ -150,8 +147,12 @@ def _told(folder: Path, name: str) -> str:
     return path if path.isprintable() else ascii(path)
 
 
-def _changed(before: os.stat_result, after: os.stat_result) -> bool:
-    return any(getattr(before, part) != getattr(after, part) for part in ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"))
+def _require_same(folder: Path, name: str, before: os.stat_result | None, after: os.stat_result | None) -> None:
+    parts = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+    if before is None or after is None or any(getattr(before, part) != getattr(after, part) for part in parts):
+        raise IntegrityError(
+            f"{_told(folder, name)} changed while it was verified", remedy="verify again when nothing writes to the bundle"
+        )
 
 
 @contextmanager
@@ -177,8 +178,10 @@ def _read(path: Path, most: int = -1) -> bytes:
         return file.read(most)
 
 
-def _digest(path: Path) -> str:
-    with _opened(path) as file:
+def _digest(folder: Path, name: str, listed: os.stat_result) -> str:
+    with _opened(folder / name) as file:
+        # A folder on the way may be a link by now, or another folder.
+        _require_same(folder, name, listed, os.fstat(file.fileno()))
         return file_digest(file, "sha256").hexdigest()
 
 

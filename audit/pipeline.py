@@ -21,7 +21,7 @@ from audit.sealed_rows import SealedRows
 from audit.subject import Subject
 from audit.supply_chain import scan
 from audit.supply_chain.mlbom import write_bill_of_materials
-from audit.vault import ALLOW_UNSIGNED, Identity, decrypt_bytes, default_identity, encrypt_bytes, read_identities, seal, unseal
+from audit.vault import ALLOW_UNSIGNED, Identity, decrypt_bytes, encrypt_bytes, seal, unseal
 from classifier.classifier import Classifier
 from classifier.errors import IntegrityError
 from classifier.opening import opening_with
@@ -97,19 +97,19 @@ def audit_configuration(
     require_replaceable(folder, RECORD)
     # A missing key is found before any work is done. Whether what is brought has weights to seal shows when it is there.
     made = configuration.model.kind not in (None, "path", "huggingface")
-    recipients, own = ((), []) if made else _recipients(configuration, path.parent, passphrase)
+    recipients, own = ((), []) if made else configuration.seal.parties(path.parent, identities, passphrase)
     draft = folder.with_name(f".{folder.name}.partial")
     opener = configuration.seal.opener(path.parent, identities, passphrase)
     alone = configuration.model.predictions is not None
     with opening_with(opener):
         splits = configuration.read_splits(path.parent)
-        trust = configuration.trust.told(path.parent, configuration.sealed_model(path.parent))
         clock.lap("read")
         classifier = None if alone else configuration.classifier(splits, path.parent, progress=progress)
         subject = configuration.subject(splits, classifier, path.parent)
+        trust = configuration.trust.record(path.parent, configuration.sealed_model(path.parent))
     sealed_data = any(part.secret is not None for part in (splits.train, splits.validation, splits.test))
     if made and (sealed_data or (classifier is not None and classifier.module is not None)):
-        recipients, own = _recipients(configuration, path.parent, passphrase)
+        recipients, own = configuration.seal.parties(path.parent, identities, passphrase)
     clock.lap("train")
     rows = _sealed_rows(recipients, own) if sealed_data else None
     with explain_storage_errors(folder):
@@ -131,6 +131,8 @@ def audit_configuration(
         audit = replace(audit, trust=trust)
         clock.lap("audit")
         audit.save(draft, rows=rows)
+        if rows is not None:
+            audit = audit.without_single()
         if audit.interrupted:
             return Outcome(audit, draft, ())
         _copy_inputs(configuration, path, draft)
@@ -156,17 +158,6 @@ def audit_configuration(
     return Outcome(audit, folder, configuration.audit.languages)
 
 
-def _recipients(configuration: Configuration, base: Path, passphrase: str | None) -> tuple[tuple[str, ...], list[Identity]]:
-    """To whom the classifier is sealed, and the identities at hand that can open it again."""
-    stated = configuration.seal
-    if stated.identity_file is not None:
-        identities = read_identities(base / stated.identity_file, passphrase)
-    else:
-        identities = [] if stated.recipients else [default_identity()]
-    recipients = stated.recipients or tuple(identity.recipient for identity in identities)
-    return recipients, [identity for identity in identities if identity.recipient in recipients]
-
-
 def _seal(classifier: Classifier | None, draft: Path, recipients: tuple[str, ...], identities: list[Identity]) -> dict[str, Any] | None:
     """Encrypt the classifier, and open it again where that can be done."""
     if classifier is None or classifier.module is None:
@@ -177,7 +168,8 @@ def _seal(classifier: Classifier | None, draft: Path, recipients: tuple[str, ...
         again = unseal(draft / SEALED, identities=identities, trusted=ALLOW_UNSIGNED)
         if again.digest != classifier.digest:
             raise IntegrityError(f"the sealed classifier opens to {again.digest}, sealed was {classifier.digest}")
-    return {"file": SEALED, "recipients": list(recipients), "opened_again": opened, "digest": classifier.digest}
+    # How many they are shows in the file; who they are is nobody's business.
+    return {"file": SEALED, "recipients": len(recipients), "opened_again": opened, "digest": classifier.digest}
 
 
 def _sealed_rows(recipients: tuple[str, ...], own: list[Identity]) -> SealedRows:

@@ -201,11 +201,7 @@ class Classifier:
         """SHA-256 over schema, classes, architecture with options, calibration, and every tensor; a black box
         has no tensors, and its digest covers what it is called, not what it does."""
         if self._digest is None:
-            document = as_record(self.description)
-            content = {key: document[key] for key in ("schema", "classes", "architecture", "options")}
-            # One without a calibration keeps the digest of earlier releases.
-            content |= {"calibration": document["calibration"]} if document["calibration"] else {}
-            self._digest = digest({**content, "tensors": fingerprints(self._tensors()), "origin": self._origin})
+            self._digest = described_digest(as_record(self.description), fingerprints(self._tensors()), origin=self._origin)
         return self._digest
 
     def save(self, folder: str | Path) -> None:
@@ -314,6 +310,14 @@ class Classifier:
     def __repr__(self) -> str:
         kind = self.description.architecture or (type(self.module).__name__ if self.module else "black box")
         return f"Classifier({kind}, {len(self.schema.features)} features, classes {', '.join(self.classes)}, {self.digest[:12]})"
+
+
+def described_digest(document: Mapping[str, Any], tensors: Mapping[str, list[Any]], *, origin: str = "") -> str:
+    """The digest of a classifier, from its description as a record and the fingerprint of each tensor; see `Classifier.digest`."""
+    content = {key: document[key] for key in ("schema", "classes", "architecture", "options")}
+    # One without a calibration keeps the digest of earlier releases.
+    content |= {"calibration": document["calibration"]} if document["calibration"] else {}
+    return digest({**content, "tensors": tensors, "origin": origin})
 
 
 def _registered(factory: Factory | Architecture | None) -> tuple[str | None, dict[str, Any]]:

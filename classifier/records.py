@@ -7,8 +7,9 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BufferedWriter
 from pathlib import Path
@@ -155,8 +156,31 @@ def require_replaceable(folder: Path, marker: str) -> None:
         raise StorageError(f"{folder} is a file, required is a folder", remedy="name a new folder with --output")
 
 
+def require_only(folder: Path, names: Collection[str]) -> None:
+    """Refuse to put a folder where anything lies that it does not replace.
+
+    Args:
+        folder: What is to be replaced; it may be absent or empty.
+        names: The files that may lie there.
+
+    Raises:
+        StorageError: If something else lies there; nothing of it is touched.
+    """
+    with explain_storage_errors(folder):
+        if not os.path.lexists(folder):
+            return
+        with os.scandir(folder) as entries:
+            others = sorted(entry.name for entry in entries if entry.name not in names or not entry.is_file())
+    if others:
+        raise StorageError(f"{folder} holds {others[0]!r}, which would be lost", remedy="name a new folder with --output")
+
+
 def replace_folder(draft: Path, path: Path) -> None:
-    """Put the folder `draft` where `path` is, keeping what was there until the new one stands."""
+    """Put the folder `draft` where `path` is, keeping what was there until the new one stands.
+
+    On Linux a kill leaves the one or the other there. Elsewhere, or where the file system cannot trade names, it may leave the one
+    that was there under the name ``.NAME.previous``.
+    """
     if path.exists() and not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     for folder, _, files in os.walk(draft):
@@ -164,6 +188,24 @@ def replace_folder(draft: Path, path: Path) -> None:
             with open(os.path.join(folder, name), "rb") as file:
                 os.fsync(file.fileno())
         sync_folder(Path(folder))
+    previous = draft if _trade(draft, path) else _rename(draft, path)
+    sync_folder(path.parent)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _trade(first: Path, second: Path) -> bool:
+    """Let two folders trade names in one step, and tell whether they did: both must be there, and the system able to."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename is not None and rename(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0
+
+
+def _rename(draft: Path, path: Path) -> Path:
+    """Do it in two steps; where the folder is now that was there before."""
     previous = path.with_name(f".{path.name}.previous")
     # Where a crash left `previous` and no `path`, it is the only copy: it goes when the new one stands.
     if path.exists():
@@ -175,8 +217,7 @@ def replace_folder(draft: Path, path: Path) -> None:
         if previous.exists():
             os.replace(previous, path)
         raise
-    sync_folder(path.parent)
-    shutil.rmtree(previous, ignore_errors=True)
+    return previous
 
 
 def sync_folder(folder: Path) -> None:
@@ -197,10 +238,18 @@ def explain_storage_errors(path: Path) -> Iterator[None]:
         remedies = {
             errno.ENOSPC: "free some space, or write to another disk; what was there is unchanged",
             errno.EDQUOT: "your disk quota is used up; what was there is unchanged",
+            errno.EFBIG: "it would be larger than the limit of your account or of the disk; what was there is unchanged",
+            errno.EIO: "the disk or the connection to it fails; write to another",
+            errno.EMFILE: "raise the limit of open files (ulimit -n), then try again",
+            errno.ENFILE: "the system has no more open files; close other programs, then try again",
             errno.EACCES: "choose a folder that you may write to",
+            errno.EPERM: "choose a folder that you may write to",
             errno.EROFS: "choose a folder that can be written to",
             errno.EISDIR: "a folder is in the way of the file; move it, or choose another name",
             errno.ENOTDIR: "a file is in the way of the folder; move it, or choose another name",
+            errno.EEXIST: "a file is in the way of the folder; move it, or choose another name",
+            errno.ELOOP: "links lead round in a circle; choose another folder",
+            errno.ENAMETOOLONG: "choose a shorter name: while it is written, a file has 10 characters more",
         }
         if error.errno not in remedies:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,6 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from classifier.errors import DataError
+
+# Half of a pair of UTF-16, which is no character.
+_LONE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def read_cells(column: pd.Series[Any], name: str) -> Cells:
     A whole number has no decimal point, whatever type it was stored as, and midnight no time.
 
     Raises:
-        DataError: If cells hold lists or other things that are no single value.
+        DataError: If cells hold lists or other things that are no single value, or what no file can hold.
     """
     # Among objects 1, 1.0 and True are equal and are written differently: these are written one by one.
     if column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) != "string":
@@ -57,10 +61,19 @@ def read_cells(column: pd.Series[Any], name: str) -> Cells:
         codes, values = pd.factorize(column)
     except TypeError as error:
         raise DataError(f"column {name!r} holds cells of several values", remedy="give each of them a column, or drop it") from error
-    tidied = np.array([normalize("NFC", str(_written(value))).strip() for value in values] + [""], dtype=object)
-    # A gap has the code -1, which is the last; two spellings of one value become one.
-    again, different = pd.factorize(tidied[codes])
-    return Cells(np.asarray(again, dtype=np.int64), np.asarray(different, dtype=object))
+    # Text one by one from where pandas stores it takes long.
+    written = values.to_numpy(dtype=object) if isinstance(column.dtype, pd.StringDtype) else [str(_written(value)) for value in values]
+    tidied = [normalize("NFC", value).strip() for value in written]
+    if (codes < 0).any():
+        # A gap has the code -1, which is the last.
+        tidied.append("")
+    # Two spellings of one value become one.
+    again, different = pd.factorize(np.array(tidied, dtype=object))
+    cells = Cells(np.asarray(again, dtype=np.int64)[codes], np.asarray(different, dtype=object))
+    broken = np.array([not value.isascii() and _LONE.search(value) is not None for value in cells.values], dtype=bool)
+    if broken.any():
+        raise DataError(f"column {name!r} has half a character in row {cells.first_row(broken)}", remedy="correct this cell")
+    return cells
 
 
 def numbers_of(cells: Cells, name: str) -> NDArray[np.float64]:
@@ -84,5 +97,6 @@ def _written(value: Any) -> Any:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     if isinstance(value, datetime):
-        return value.isoformat() if value.time() != datetime.min.time() else value.date().isoformat()
+        # Asked of the text: a time does not hold the nanoseconds and the zone that the release shows.
+        return value.isoformat().removesuffix("T00:00:00")
     return value if isinstance(value, list | dict | np.ndarray) else value.isoformat() if isinstance(value, date) else str(value)

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from audit.deidentification.cells import Cells
+from audit.deidentification.ranges import Bounds
 from classifier.errors import DataError
 
 # A whole date, and a time that no level keeps. A year alone has no month that could be shown, and "today" is no date.
@@ -53,6 +54,8 @@ def read_dates(cells: Cells, name: str, date_format: str | None) -> pd.Series[An
 
 def dates_cut(dates: pd.Series[Any], part: str) -> NDArray[np.object_]:
     """What is left of each date ``(D,)``: ``"2024-03-31"``, ``"2024-03"``, ``"2024-Q1"``, ``"2024"`` or ``"2020s"``; empty for none."""
+    if dates.isna().all():
+        return np.full(len(dates), "", dtype=object)
     year = dates.dt.year.map("{:04.0f}".format, na_action="ignore")
     if part in ("day", "month"):
         labels = dates.dt.strftime("%Y-%m-%d" if part == "day" else "%Y-%m")
@@ -63,8 +66,15 @@ def dates_cut(dates: pd.Series[Any], part: str) -> NDArray[np.object_]:
     return labels.astype(object).where(dates.notna(), "").to_numpy(dtype=object)
 
 
-def days_of(dates: pd.Series[Any]) -> NDArray[np.float64]:
-    """Days since 1970 of each date ``(D,)``; NaN for none."""
-    days = dates.to_numpy().astype("datetime64[D]").astype(np.int64).astype(np.float64)
-    days[dates.isna().to_numpy()] = np.nan
-    return days
+def days_of(dates: pd.Series[Any], part: str = "day") -> Bounds:
+    """The first day of what is left of each date, and the one after its last, in days since 1970 ``(D,)``; a day is one point."""
+    if part == "day":
+        first = after = dates.to_numpy().astype("datetime64[D]")
+    else:
+        # Months since 1970, in which quarters, years and decades start at multiples of their lengths.
+        length = {"month": 1, "quarter": 3, "year": 12, "decade": 120}[part]
+        months = dates.to_numpy().astype("datetime64[M]").astype(np.int64) // length * length
+        first, after = (edge.astype("datetime64[M]").astype("datetime64[D]") for edge in (months, months + length))
+    missing = dates.isna().to_numpy()
+    low, high = (np.where(missing, np.nan, edge.astype(np.int64).astype(np.float64)) for edge in (first, after))
+    return low, high

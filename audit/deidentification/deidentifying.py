@@ -63,6 +63,10 @@ def deidentify(frame: pd.DataFrame, plan: Plan, *, key: bytes | None = None) -> 
         released |= found.columns
     table = pd.DataFrame({name: released[name] for name in frame.columns if name in released}, index=frame.index, copy=False)
     table = table.iloc[rows].reset_index(drop=True)
+    for name, column in plan.columns.items():
+        # Rare is what is rare among the rows that are released.
+        if column.fewer_than is not None and column.role == "other":
+            table[name] = apply_action(name, column, table[name], dataset=plan.dataset, key=key)
     if plan.order == "sorted":
         order = _sorted_rows(table)
         table, rows = table.iloc[order].reset_index(drop=True), rows[order]

@@ -20,6 +20,7 @@ from audit.deidentification.pseudonyms import KEY_BYTES
 from audit.deidentification.report import Report
 from classifier.errors import ConfigurationError
 from classifier.formats.tables import read_table
+from classifier.opening import plain_name
 from classifier.records import as_record, canonical_json, file_atomically
 
 _NEW = "new:"
@@ -57,15 +58,18 @@ def deidentify_file(
     sources = [data, plan] + ([Path(key_file.removeprefix(_NEW))] if key_file else [])
     _require_free([output, *filter(None, [report])], sources, replace)
     read = Plan.read(plan)
-    frame, _ = read_table(data)
+    pseudonymous = any(column.action == "pseudonym" for column in read.columns.values())
     made = Path(key_file.removeprefix(_NEW)) if key_file is not None and key_file.startswith(_NEW) else None
+    if made is not None and not pseudonymous:
+        raise ConfigurationError("a key is to be made and the plan has no pseudonyms", remedy="leave --key-file out")
+    frame, _ = read_table(data)
     if made is not None:
         require_new(made)
         key: bytes | None = secrets.token_bytes(KEY_BYTES)
     elif key_file is not None:
         key = read_key(key_file)
     else:
-        key = own_key() if own_key is not None and any(column.action == "pseudonym" for column in read.columns.values()) else None
+        key = own_key() if own_key is not None and pseudonymous else None
     result = deidentify(frame, read, key=key)
     if made is not None and key is not None:
         # Before the table is written, so that there is never one whose key was lost; after all that could be refused.
@@ -82,9 +86,14 @@ def propose_file(data: Path, plan: Path, *, target: str | None = None, replace: 
     """Write a plan to start from for a file; see :func:`propose_plan`."""
     _require_free([plan], [data], replace)
     frame, _ = read_table(data)
-    proposed = propose_plan(frame, target=target, dataset=data.name.split(".")[0] or "data")
+    proposed = propose_plan(frame, target=target, dataset=_without_endings(data) or "data")
     proposed.write(plan, replace=replace)
     return proposed
+
+
+def _without_endings(path: Path) -> str:
+    """The whole name but for what tells the format: files of two years are two data sets."""
+    return path.name if path.is_dir() else Path(plain_name(path).name.removesuffix(".gz")).stem
 
 
 def _require_free(targets: list[Path], sources: list[Path], replace: bool) -> None:
@@ -108,7 +117,8 @@ def _writer(path: Path) -> Writer:
 
 def _write_delimited(separator: str, frame: pd.DataFrame, file: IO[bytes]) -> None:
     text = TextIOWrapper(file, "utf-8", newline="")
-    frame.to_csv(text, sep=separator, index=False, lineterminator="\n")
+    # Both characters of the line's end are quoted within cells, as RFC 4180 wants; of "\n" alone a carriage return is not.
+    frame.to_csv(text, sep=separator, index=False, lineterminator="\r\n")
     text.detach()
 
 

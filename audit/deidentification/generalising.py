@@ -77,7 +77,8 @@ def generalise(frame: pd.DataFrame, plan: Plan, released: Mapping[str, Any]) -> 
     budget = int(np.floor(plan.max_suppressed * rows + 1e-9))
     outcome = find_levels(lattice, quasi.choices(), budget)
     if outcome.best is None:
-        raise _unreachable(plan, rows, outcome.nearest, lattice.classes(outcome.nearest.levels), budget)
+        reachable = _largest_k(requirements, lattice.classes(outcome.nearest.levels), budget)
+        raise _unreachable(plan, rows, outcome.nearest, reachable, budget)
     node = outcome.best.levels
     classes, owner = quasi.classes(node)
     failing = requirements.failing(classes)
@@ -118,16 +119,23 @@ def required_words(plan: Plan) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _unreachable(plan: Plan, rows: int, nearest: Judged, classes: Classes, budget: int) -> ConfigurationError:
+def _largest_k(requirements: Requirements, classes: Classes, budget: int) -> int:
+    """The largest k below that of the requirements with which all the rest holds of these classes; 0 where none does."""
+    holds, fails = 0, requirements.k
+    while fails - holds > 1:
+        k = (holds + fails) // 2
+        lost = classes.sizes[requirements.with_k(k).failing(classes)].sum()
+        holds, fails = (k, fails) if lost <= budget else (holds, k)
+    return holds
+
+
+def _unreachable(plan: Plan, rows: int, nearest: Judged, reachable: int, budget: int) -> ConfigurationError:
     """What fails, and the nearest that would hold."""
     at = ", ".join(f"{name} {level}" for name, level in zip(plan.quasi, nearest.levels, strict=True))
     # Rounded up in the last digit that is said, so that the advice holds as it is written.
     share = np.ceil(nearest.suppressed / rows * 1e4) / 1e4
     advice = [f"max_suppressed = {share:g}"] if nearest.suppressed < rows else []
-    smallest_first = np.sort(classes.sizes)
-    affordable = int(np.searchsorted(np.cumsum(smallest_first), budget, side="right"))
-    reachable = int(smallest_first[affordable]) if affordable < len(smallest_first) else 0
-    if nearest.for_good == nearest.suppressed and 0 < reachable < (plan.k or 1):
+    if reachable:
         advice.append(f"k = {reachable}")
     return ConfigurationError(
         f"no levels meet what is required ({'; '.join(required_words(plan))}): the nearest leave out {nearest.suppressed} of {rows} rows, "

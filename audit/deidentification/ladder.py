@@ -13,7 +13,7 @@ from audit.deidentification.cells import Cells, numbers_of
 from audit.deidentification.dates import dates_cut, days_of, read_dates
 from audit.deidentification.hierarchies import hierarchy_steps, read_hierarchy
 from audit.deidentification.plan import Column
-from audit.deidentification.ranges import ranges_between, ranges_of_width
+from audit.deidentification.ranges import Bounds, ranges_between, ranges_of_width
 from classifier.errors import ConfigurationError
 
 SUPPRESSED = "*"
@@ -29,13 +29,14 @@ class Ladder:
         names: What each level is called.
         codes: For each level, the group of each of the column's D values ``(D,)``.
         labels: For each level, what each group is called ``(G,)``; of level 0, the values.
-        measure: What each value measures where distances mean something, as numbers and dates do ``(D,)``, NaN for the empty one.
+        bounds: Where distances mean something, as for numbers and dates, the least and the greatest that each value could be
+            ``(D,)``, NaN for the empty one; for each level but ``*``.
     """
 
     names: tuple[str, ...]
     codes: tuple[Codes, ...]
     labels: tuple[NDArray[np.object_], ...]
-    measure: NDArray[np.float64] | None = None
+    bounds: tuple[Bounds, ...] = ()
 
     @property
     def height(self) -> int:
@@ -70,18 +71,20 @@ def build_ladder(name: str, column: Column, cells: Cells, *, top: bool) -> Ladde
         ConfigurationError: If a level is not a coarsening of the one before; the search relies on it.
         DataError: If a value does not fit: no number, no date, not in the hierarchy.
     """
-    measure: NDArray[np.float64] | None = None
+    bounds: list[Bounds] = []
     steps: list[tuple[str, NDArray[np.object_]]] = [(AS_IT_IS, cells.values)]
     if column.widths or column.cuts:
-        measure = numbers_of(cells, name)
-        steps += [(f"ranges of {width:g}", ranges_of_width(measure, width, column.origin)) for width in column.widths]
-        steps += [
-            (f"ranges cut at {', '.join(f'{edge:g}' for edge in sorted(edges))}", ranges_between(measure, edges)) for edges in column.cuts
+        numbers = numbers_of(cells, name)
+        ranges = [(f"ranges of {width:g}", ranges_of_width(cells.values.tolist(), width, column.origin)) for width in column.widths]
+        ranges += [
+            (f"ranges cut at {', '.join(f'{edge:g}' for edge in sorted(edges))}", ranges_between(numbers, edges)) for edges in column.cuts
         ]
+        steps += [(step, labels) for step, (labels, _) in ranges]
+        bounds = [(numbers, numbers), *(edges for _, (_, edges) in ranges)]
     elif column.dates:
         dates = read_dates(cells, name, column.date_format)
-        measure = days_of(dates)
         steps += [(part, dates_cut(dates, part)) for part in column.dates]
+        bounds = [days_of(dates), *(days_of(dates, part) for part in column.dates)]
     elif column.prefixes:
         steps += [
             (f"first {length} characters", np.array([value and value[:length] + SUPPRESSED for value in cells.values], dtype=object))
@@ -97,7 +100,7 @@ def build_ladder(name: str, column: Column, cells: Cells, *, top: bool) -> Ladde
     codes = tuple(np.asarray(places, dtype=np.int64) for places, _ in grouped)
     names = tuple(step for step, _ in steps)
     _require_nested(name, names, codes)
-    return Ladder(names, codes, tuple(np.asarray(labels, dtype=object) for _, labels in grouped), measure)
+    return Ladder(names, codes, tuple(np.asarray(labels, dtype=object) for _, labels in grouped), tuple(bounds))
 
 
 def read_hierarchy_named(hierarchy: str | dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """Loss of information: what generalising and suppressing take from each cell.
 
-- ``ncp``: the normalised certainty penalty (Xu et al., 2006, KDD): the share of the column's range, or of its values, that
-  a group spans; 0 for a group of one value.
+- ``ncp``: the normalised certainty penalty (Xu et al., 2006, KDD): of numbers and dates the share of the column's range that
+  the label spans; of others the share of the table's values that are in the group, 0 for a group of one.
 - ``precision``: the share of its ladder that a cell has climbed (Sweeney, 2002, IJUFKS 10(5)); 1 - Prec.
 - ``entropy``: non-uniform entropy (de Waal and Willenborg, 1999): the bits that are needed to tell a row's value from its
   group, over those needed where nothing is shown.
@@ -82,21 +82,22 @@ def _ncp_saved(ladder: Ladder, counts: NDArray[np.int64]) -> list[Array]:
 
 
 def _span(ladder: Ladder, level: int) -> Array:
-    """The share of the column that each group spans ``(G,)``."""
+    """The share of the column that each group's label spans ``(G,)``, whatever values of this table are in it."""
     codes, groups = ladder.codes[level], ladder.groups(level)
-    members = np.bincount(codes, minlength=groups)
-    if ladder.measure is None:
+    if groups == 1:
+        # Not even an empty cell is told from the rest.
+        return np.full(1, float(len(codes) > 1))
+    if not ladder.bounds:
+        members = np.bincount(codes, minlength=groups)
         return np.where(members > 1, members / len(codes), 0.0)
-    known = np.isfinite(ladder.measure)
-    if not known.any():
-        return np.zeros(groups)
-    low, high = np.full(groups, np.inf), np.full(groups, -np.inf)
-    np.minimum.at(low, codes[known], ladder.measure[known])
-    np.maximum.at(high, codes[known], ladder.measure[known])
-    whole = float(np.ptp(ladder.measure[known]))
-    spans = np.divide(high - low, whole, out=np.zeros(groups), where=np.isfinite(low) & (whole > 0))
-    # Where everything is one group, not even an empty cell is told from the rest.
-    return np.ones(groups) if groups == 1 and len(codes) > 1 else spans
+    # Halves, whose differences are finite whatever the numbers are.
+    values = ladder.bounds[0][0] / 2
+    known = values[np.isfinite(values)]
+    spans = np.zeros(groups)
+    if len(known) and np.ptp(known) > 0:
+        low, high = (np.clip(edge / 2, known.min(), known.max()) for edge in ladder.bounds[level])
+        spans[codes] = np.nan_to_num((high - low) / np.ptp(known))
+    return spans
 
 
 def _precision_saved(ladder: Ladder, counts: NDArray[np.int64]) -> list[Array]:

@@ -64,6 +64,13 @@ class Closeness(Form):
     distance: Literal["equal", "ordered"] = "equal"
     order: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Closeness:
+        twice = next((value for value in self.order if self.order.count(value) > 1), None)
+        if twice is not None:
+            raise ValueError(f"has {twice!r} twice in order; give each value one place")
+        return self
+
 
 class Column(Form):
     """``[columns.NAME]``: what is done with one column.
@@ -86,7 +93,8 @@ class Column(Form):
         lowest: The level below which the search does not go.
         weight: How much its loss counts.
         to: Numbers are rounded to multiples of it.
-        fewer_than: Only values that fewer rows have are suppressed; without it all are.
+        fewer_than: Only values that fewer rows have are suppressed; without it all are. Rows are those that are released where
+            `role` is ``other``, else all that were read.
         diversity: What must hold of a sensitive column.
         closeness: What must hold of a sensitive column.
     """
@@ -152,7 +160,7 @@ class Plan(Form):
     """What is done with a table.
 
     Args:
-        dataset: Name of the data set; pseudonyms of two data sets do not link unless they name a domain.
+        dataset: Name of the data set; under one key, pseudonyms of two names do not link unless they name a domain.
         k: At least so many rows must share the quasi-identifiers of each released row.
         person: The column that tells whose row it is, where somebody may have several: `k` then counts persons, not rows.
         max_suppressed: The largest share of rows that may be left out to reach that.

@@ -15,12 +15,14 @@ _HEAD = """\
 # What is done with each column. Read every line: a proposal sees names and values, and not who could know them.
 # action: keep, drop, pseudonym, generalise, round, suppress      role: quasi, sensitive, other
 """
+# Beside what is easily meant otherwise.
+_NOTES = {"dataset": "    # under one key, pseudonyms of data sets of the same name link"}
 
 
 def plan_as_toml(plan: Plan) -> str:
     """The plan, with what is left at its default not said, but for what every reader should decide."""
     said = plan.model_dump(mode="json", exclude={"columns"}, exclude_none=True)
-    lines = [_HEAD, *(f"{key} = {_value(value)}" for key, value in said.items())]
+    lines = [_HEAD, *(f"{key} = {_value(value)}{_NOTES.get(key, '')}" for key, value in said.items())]
     for name, column in plan.columns.items():
         lines += ["", f"[columns.{_key(name)}]"]
         lines += [f"{key} = {_value(value)}" for key, value in column.model_dump(mode="json", exclude_defaults=True).items()]

@@ -20,6 +20,8 @@ _K = 5
 _MANY_ROWS, _HARDLY_REPEATS, _LONG, _LONG_NUMBER = 20, 0.9, 40, 7
 # Kinds that tell which rows belong to one person; the others tell how to reach or charge them, for which no analysis has a use.
 _LINKING = ("chinese_identity", "chinese_identity_15", "chinese_passport", "chinese_social_credit", "numbers of persons", "devices")
+# Names of dates, among those that others often know.
+_DATED = ("birth", "birthday", "birthdate", "dob", "born", "admission", "discharge", "出生", "生日")
 
 
 def propose_plan(frame: pd.DataFrame, *, target: str | None = None, dataset: str = "data") -> Plan:
@@ -83,15 +85,21 @@ def _column(name: str, cells: Cells, found: list[Found]) -> Column:
 def _quasi(word: str, cells: Cells) -> Column:
     """A column that others often know of a person, generalised as its values allow."""
     reason = f"its name has {word!r}, which others often know of a person"
-    numbers = _numbers(cells)
     if word in ("zip", "zipcode", "postcode", "postal", "plz", "邮编"):
         longest = max(len(value) for value in cells.values)
         return Column(action="generalise", role="quasi", prefixes=tuple(range(longest - 1, 0, -1)), reason=reason)
-    if numbers is not None and len(np.unique(numbers)) > 10:
-        width = _round_width(float(np.ptp(numbers)) / 15)
-        return Column(action="generalise", role="quasi", widths=(width, 2 * width, 4 * width), reason=reason)
-    if numbers is None and _dates(cells) is not None:
+    numbers = _numbers(cells)
+    # 19900131 is a number too.
+    if _dates(cells) is not None:
         return Column(action="generalise", role="quasi", dates=("month", "quarter", "year", "decade"), reason=reason)
+    if numbers is not None and len(np.unique(numbers)) > 10:
+        width = float(numbers.max() / 15 - numbers.min() / 15)
+        # Beyond these, a double does not hold the width or its multiples.
+        if 1e-300 < width < 1e300:
+            width = _round_width(width)
+            return Column(action="generalise", role="quasi", widths=(width, 2 * width, 4 * width), reason=reason)
+    if numbers is None and word in _DATED:
+        reason += '; if it holds dates, say how they are written: dates = ["month", "year"], date_format = "%d.%m.%Y"'
     return Column(action="generalise", role="quasi", reason=f"{reason}; a hierarchy would lose less than '*' for all")
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.deidentification.classes import Classes
+from audit.deidentification.classes import Classes, Pairs
 from audit.deidentification.closeness import equal_distance, ordered_distance
 from audit.deidentification.diversity import distinct_values, dominance, effective_values
 from audit.deidentification.plan import Closeness, Diversity
@@ -27,6 +27,7 @@ class Sensitive:
         diversity: What is required of it.
         closeness: What is required of it.
         person: Whether it tells whose row it is, and is no secret to be learned.
+        empty: Which value is the empty one, which is no value to diversity: it may hide any other.
     """
 
     name: str
@@ -35,6 +36,15 @@ class Sensitive:
     diversity: Diversity | None = None
     closeness: Closeness | None = None
     person: bool = False
+    empty: int | None = None
+
+    def told(self, pairs: Pairs, sizes: NDArray[np.int64]) -> tuple[Pairs, NDArray[np.int64]]:
+        """What classes tell of this column: its pairs and rows without those of empty cells."""
+        if self.empty is None:
+            return pairs, sizes
+        there = pairs.value != self.empty
+        pairs = Pairs(pairs.owner[there], pairs.value[there], pairs.count[there])
+        return pairs, np.bincount(pairs.owner, weights=pairs.count, minlength=len(sizes)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,11 @@ class Requirements:
     k: int
     sensitive: tuple[Sensitive, ...] = ()
 
+    def with_k(self, k: int) -> Requirements:
+        """The same with another k, of rows or of persons."""
+        sensitive = tuple(replace(column, diversity=Diversity(l=k)) if column.person else column for column in self.sensitive)
+        return replace(self, k=k, sensitive=sensitive)
+
     def failing_for_good(self, classes: Classes) -> NDArray[np.bool_]:
         """Classes that fail what a class that meets it can never lose by merging: size and number of values ``(C,)``.
 
@@ -59,7 +74,7 @@ class Requirements:
         for column, pairs in zip(self.sensitive, classes.pairs, strict=True):
             if column.diversity:
                 least = np.ceil(column.diversity.l - _ROUNDING)
-                wrong |= distinct_values(pairs, classes.sizes) < least
+                wrong |= distinct_values(*column.told(pairs, classes.sizes)) < least
         return wrong
 
     def failing(self, classes: Classes) -> NDArray[np.bool_]:
@@ -68,9 +83,9 @@ class Requirements:
         for column, pairs in zip(self.sensitive, classes.pairs, strict=True):
             limit = column.diversity
             if limit and limit.kind == "entropy":
-                wrong |= effective_values(pairs, classes.sizes) < limit.l * (1 - _ROUNDING)
+                wrong |= effective_values(*column.told(pairs, classes.sizes)) < limit.l * (1 - _ROUNDING)
             elif limit and limit.kind == "recursive" and limit.c is not None:
-                wrong |= dominance(pairs, classes.sizes, int(limit.l)) >= limit.c
+                wrong |= dominance(*column.told(pairs, classes.sizes), int(limit.l)) >= limit.c
             if column.closeness:
                 distance = ordered_distance if column.closeness.distance == "ordered" else equal_distance
                 wrong |= distance(pairs, classes.sizes, column.overall) > column.closeness.t + _ROUNDING

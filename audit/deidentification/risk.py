@@ -25,7 +25,8 @@ def table_measures(classes: Classes, requirements: Requirements) -> tuple[Metric
     - ``largest_risk`` is 1 / k and ``mean_risk`` classes / rows: the chance to pick the row of a person who is known to be in
       the table, by the quasi-identifiers alone, for the worst row and for a row on average (prosecutor risk; El Emam and Dankar, 2008).
     - ``fewest_persons`` is the smallest number of different persons in a class, where a column tells whose row it is.
-    - ``distinct_values``, ``effective_values`` and ``distance`` are the worst class's, for each sensitive column.
+    - ``distinct_values``, ``effective_values`` and ``distance`` are the worst class's, for each sensitive column; to the
+      first two an empty cell is no value.
 
     Args:
         classes: The classes of its rows.
@@ -50,9 +51,10 @@ def table_measures(classes: Classes, requirements: Requirements) -> tuple[Metric
             continue
         ordered = column.closeness is not None and column.closeness.distance == "ordered"
         distance = (ordered_distance if ordered else equal_distance)(pairs, sizes, column.overall)
+        told = column.told(pairs, sizes)
         of_column = {
-            "distinct_values": (float(distinct_values(pairs, sizes).min()), "higher"),
-            "effective_values": (float(effective_values(pairs, sizes).min()), "higher"),
+            "distinct_values": (float(distinct_values(*told).min()), "higher"),
+            "effective_values": (float(effective_values(*told).min()), "higher"),
             "distance": (float(np.clip(distance.max(), 0, 1)), "lower"),
         }
         for name, (value, better) in of_column.items():

@@ -43,11 +43,13 @@ def encrypt_file(
     readers = resolve_recipients(recipients, passphrase)
     with open_file(Path(source)) as plain, file_atomically(Path(destination)) as sealed:
         before = os.fstat(plain.fileno())
-        if armor or not stat.S_ISREG(before.st_mode):
+        regular = stat.S_ISREG(before.st_mode)
+        if armor or not regular:
             write_form(plain, sealed, readers, armor)
-            return
-        write_sealed(Plaintext([OnDisk(plain.fileno(), 0, before.st_size, str(source))]), sealed, readers)
-        require_unchanged(plain, before, str(source))
+        else:
+            write_sealed(Plaintext([OnDisk(plain.fileno(), 0, before.st_size, str(source))]), sealed, readers)
+        if regular:
+            require_unchanged(plain, before, str(source))
 
 
 def decrypt_file(

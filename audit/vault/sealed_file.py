@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from audit.vault.age.armor import open_form
 from audit.vault.age.container import NONCE, payload_key, read_file_key
 from audit.vault.age.failure import OpeningError
 from audit.vault.age.parties import Opener
-from audit.vault.age.payload import Payload
+from audit.vault.age.payload import Payload, write_at
 from classifier.errors import IntegrityError, StorageError
 
 
@@ -53,18 +53,24 @@ def open_file(path: Path) -> BufferedReader:
     try:
         return open(path, "rb")
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}", remedy="check its name and permissions") from error
+        full = error.errno in (errno.EMFILE, errno.ENFILE)
+        remedy = "raise the limit of open files (ulimit -n), then try again" if full else "check its name and permissions"
+        raise StorageError(f"cannot read {path}: {error.strerror}", remedy=remedy) from error
 
 
 def require_unchanged(file: BufferedReader, before: os.stat_result, name: str) -> None:
     """Refuse what was written to since `before`: what was sealed of it never was its content.
 
     Raises:
-        IntegrityError: If its size or its time is another.
+        IntegrityError: If its size or one of its times is another, or more can be read of it than its size says, as of the files by
+            which a system tells about itself.
     """
+    # Whoever writes may set back the time of the content, and not that of the change.
     after = os.fstat(file.fileno())
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+    if any(getattr(before, part) != getattr(after, part) for part in ("st_size", "st_mtime_ns", "st_ctime_ns")):
         raise IntegrityError(f"{name} was changed while it was sealed", remedy="wait until nothing writes to it, then try again")
+    if os.pread(file.fileno(), 1, before.st_size):
+        raise IntegrityError(f"{name} is longer than its size, {before.st_size} bytes", remedy="seal a copy of it")
 
 
 def _by_place(source: BufferedReader, stack: ExitStack) -> BinaryIO:
@@ -72,12 +78,15 @@ def _by_place(source: BufferedReader, stack: ExitStack) -> BinaryIO:
     form = open_form(source)
     if form is source and stat.S_ISREG(os.fstat(source.fileno()).st_mode):
         return source
-    copy: BinaryIO = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack closes it
-    if form is source:
-        shutil.copyfileobj(source, copy, 1 << 20)
-    else:
-        buffer = memoryview(bytearray(1 << 20))
+    try:
+        copy: BinaryIO = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack closes it
+        buffer, size = memoryview(bytearray(1 << 20)), 0
         while count := form.readinto(buffer):
-            copy.write(buffer[:count])
-    copy.seek(0)
+            write_at(copy.fileno(), buffer[:count], size)
+            size += count
+    except OSError as error:
+        raise StorageError(
+            f"cannot copy what is sealed into a temporary file: {error.strerror}",
+            remedy="free some space in the folder of such files, or name one on another disk in TMPDIR",
+        ) from error
     return copy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -13,6 +14,8 @@ from classifier.errors import IntegrityError
 LENGTH = 8
 # The limit of the reference implementation; a longer header is an attempt to exhaust memory.
 LONGEST_HEADER = 100_000_000
+# No library that computes with tensors takes more dimensions, or counts their bytes in more than 63 bits.
+MOST_DIMENSIONS, LARGEST = 64, 1 << 63
 # Bits of one number of each type.
 BITS = {
     "F4": 4,
@@ -89,6 +92,10 @@ def parse_layout(header: bytes, data: int) -> Layout:
     metadata = document.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise _fault("its metadata are not text by name")
+    try:
+        "".join([*document, *metadata, *metadata.values()]).encode()
+    except UnicodeEncodeError:
+        raise _fault("its names or metadata hold half of a character, which no other reader takes") from None
     start = LENGTH + len(header)
     slots = {name: _slot(name, entry, start, start + data) for name, entry in document.items()}
     # Tensors without elements take no room, so the end decides among those that begin at one place.
@@ -96,7 +103,7 @@ def parse_layout(header: bytes, data: int) -> Layout:
     end = start
     for name, slot in ordered.items():
         if slot.begin != end:
-            raise _fault(f"tensor {name!r} begins at byte {slot.begin}, and the one before it ends at {end}")
+            raise _fault(f"tensor {_told(name)} begins at byte {slot.begin}, and the one before it ends at {end}")
         end = slot.end
     if end != start + data:
         raise _fault(f"its tensors end at byte {end}, and the file at {start + data}")
@@ -124,8 +131,13 @@ def byte_count(dtype: str, shape: Sequence[int]) -> int:
     """Bytes of a tensor.
 
     Raises:
-        IntegrityError: If they are not a whole number.
+        IntegrityError: If they are not a whole number, or the tensor is too large for any machine; of one without elements,
+            if it were with one along each axis that has none.
     """
+    if len(shape) > MOST_DIMENSIONS:
+        raise _fault(f"a tensor has {len(shape)} dimensions, allowed are {MOST_DIMENSIONS}")
+    if prod(filter(None, shape)) * BITS[dtype] >= LARGEST:
+        raise _fault(f"a tensor of {list(shape)} numbers of type {dtype} has {LARGEST} bits or more")
     bits = prod(shape) * BITS[dtype]
     if bits % 8:
         raise _fault(f"a tensor of {list(shape)} numbers of type {dtype} ends inside a byte")
@@ -134,17 +146,17 @@ def byte_count(dtype: str, shape: Sequence[int]) -> int:
 
 def _slot(name: str, entry: object, start: int, end: int) -> Slot:
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise _fault(f"tensor {name!r} is not described by dtype, shape and data_offsets")
+        raise _fault(f"tensor {_told(name)} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
-        raise _fault(f"tensor {name!r} has the type {dtype!r}, which safetensors does not know")
+        raise _fault(f"tensor {_told(name)} has the type {_told(dtype)}, which safetensors does not know")
     if not _counts(shape) or not _counts(offsets) or len(offsets) != 2:
-        raise _fault(f"tensor {name!r} has a shape or offsets that are no lists of whole numbers from 0")
+        raise _fault(f"tensor {_told(name)} has a shape or offsets that are no lists of whole numbers from 0")
     begin, stop = (start + offset for offset in offsets)
     if not begin <= stop <= end:
-        raise _fault(f"tensor {name!r} lies from byte {begin} to {stop}, and the file ends at {end}")
+        raise _fault(f"tensor {_told(name)} lies from byte {begin} to {stop}, and the file ends at {end}")
     if stop - begin != (needed := byte_count(dtype, shape)):
-        raise _fault(f"tensor {name!r} has {stop - begin} bytes, and its shape needs {needed}")
+        raise _fault(f"tensor {_told(name)} has {stop - begin} bytes, and its shape needs {needed}")
     return Slot(dtype, tuple(shape), begin, stop)
 
 
@@ -157,7 +169,8 @@ def _parse(header: bytes) -> dict[str, Any]:
     if not header.startswith(b"{"):
         raise _fault("its header does not begin with a brace")
     try:
-        document = json.loads(header, object_pairs_hook=_once)
+        # Decoded here: the parser would take UTF-16 and UTF-32 as well, which no other reader does.
+        document = json.loads(header.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise _fault("its header is not JSON") from None
     if not isinstance(document, dict):
@@ -168,9 +181,14 @@ def _parse(header: bytes) -> dict[str, Any]:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _fault(f"its header names {next(name for name in names if names.count(name) > 1)!r} twice")
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise _fault(f"its header names {_told(twice)} twice")
     return found
+
+
+def _told(text: object) -> str:
+    """A stranger's text for an error, as much of it as a line holds."""
+    return repr(text[:64]) if isinstance(text, str) else f"of kind {type(text).__name__}"
 
 
 def _exactly(source: Readable, count: int, available: int) -> bytes:

@@ -42,7 +42,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, str]:
     parts = list(_aligned((shard, part) for shard, (content, _) in contents.items() for part in _parse(io.BytesIO(content), shard, PART)))
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if frame.empty:
-        raise DataError(f"{path.name} has no rows")
+        raise DataError(f"{path.name} has no rows", remedy="give a table with a header and at least one row")
     return frame, _digest(path, {shard.name: each for shard, (_, each) in contents.items()})
 
 

@@ -302,3 +302,12 @@ def test_a_classifier_of_random_labels_is_told_to_have_learned_nothing() -> None
     subject = Subject(splits.test, classifier=classifier, training=splits.train, independence="held out")
     audit = run(subject, Policy.read(folder / "../policy.toml"), only=["performance.learning", "data"], progress=False)
     assert {finding.rule: finding.verdict for finding in audit.findings}["LEARNED"] == "fail"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_behind_standard_output_is_no_fault_of_the_program() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "assay", "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert "standard output" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -58,7 +58,8 @@ def identity(folder: Path) -> Identity:
 def numbers(folder: Path, name: str) -> list[Any]:
     """All that was measured, but for what the record says of the file."""
     evidence = json.loads((folder / "reports" / name / "audit.json").read_bytes())["evidence"]
-    return [[check["metrics"], check["tables"], check["figures"]] for check in evidence]
+    shown = [[part for part in check["tables"] + check["figures"] if not part["single"]] for check in evidence]
+    return [[check["metrics"], parts] for check, parts in zip(evidence, shown, strict=True)]
 
 
 def audited_alike(assay: Assay, folder: Path, *options: str) -> None:
@@ -73,6 +74,9 @@ def audited_alike(assay: Assay, folder: Path, *options: str) -> None:
     plain, sealed = (Audit.load(folder / "reports" / name).identity for name in ("plain", "sealed"))
     assert sealed.source["name"] == SEALED
     assert not set(plain.data.values()) & set(sealed.data.values())
+    record = json.loads((folder / "reports" / "sealed" / "audit.json").read_bytes())
+    assert not [part for check in record["evidence"] for part in check["tables"] + check["figures"] if part["single"]]
+    assert "is sealed to the recipients of this audit" in (folder / "reports" / "sealed" / "report.en.html").read_text()
 
 
 def test_an_audit_of_sealed_data_measures_the_same(assay: Assay, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,11 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from audit.vault import read_signing_key, sign
 from audit.vault.age import scrypt
+from audit.vault.signing.predicates import Audited
 from classifier import Classifier, Dataset
 from classifier.architectures.mlp import MLP
 
 Assay = Callable[..., tuple[int, str, str]]
+GOLDEN = Path(__file__).parents[1] / "golden" / "bundle-v1"
 TABLE = "name,value\nAda,1\n"
 
 
@@ -147,6 +150,62 @@ def test_a_second_signer_adds_a_statement_and_a_store_requires_both(assay: Assay
     code, _, error = assay(*opening)
     assert code == 0
     assert [line.split(",")[0].split() for line in error.splitlines()][:2] == [["packager", "one"], ["releaser", "two"]]
+
+
+def test_an_audit_that_failed_opens_nothing_and_is_told_beside_another_word(assay: Assay, tensors: Path) -> None:
+    first = signed_model(assay)
+    auditor = assay("keygen", "--kind", "signing", "--unprotected", "--output", "auditor.txt")[1].strip()
+    mine = assay("keygen", "--show")[1].strip()
+    about = ("--model", "credit", "--model-version", "2", "--recipient", mine, "--signing-key", "auditor.txt")
+    code, _, error = assay("sign", "m.safetensors.age", "--as", "auditor", "--audit", str(GOLDEN), *about)
+    assert code == 2
+    assert "the audit is of the classifier" in error
+    failed = Audited("ab" * 32, failed=("BROKEN",))
+    key = read_signing_key(tensors.parent / "auditor.txt")
+    sign(tensors.parent / "m.safetensors.age", key, role="auditor", audit=failed, model_id="credit", version=2, recipients=[mine])
+    opening = ("unseal", "m.safetensors.age", "-o", "out.safetensors", "--signer", auditor)
+    code, _, error = assay(*opening)
+    assert code == 4
+    assert "found rules violated" in error
+    code, _, error = assay(*opening, "--signer", first)
+    assert code == 0
+    assert "(FAILED), of 'credit' version 2" in error
+
+
+def test_a_model_under_another_name_is_a_model_all_the_same(assay: Assay, tensors: Path) -> None:
+    signed_model(assay)
+    content = (tensors.parent / "m.safetensors.age").read_bytes()
+    for name in ("weights.bin.age", "M.SAFETENSORS.AGE", "weights"):
+        (tensors.parent / name).write_bytes(content)
+        for output in ("out", "-"):
+            code, out, error = assay("unseal", name, "-o", output)
+            assert (code, out) == (2, ""), name
+            assert "nobody is named" in error
+    piped = [sys.executable, "-m", "assay", "unseal", "-"]
+    assert subprocess.run(piped, input=content, capture_output=True, check=False, env=os.environ).returncode == 2
+    assert assay("unseal", "weights.bin.age", "-o", "out", "--allow-unsigned")[0] == 0
+    assert load_file(tensors.parent / "out")["b"].shape == (2, 3)
+
+
+def test_a_statement_is_not_replaced_without_force(assay: Assay, tensors: Path) -> None:
+    signed_model(assay)
+    (tensors.parent / "m.safetensors.age").unlink()
+    before = {file: file.read_bytes() for file in tensors.parent.glob("*.dsse.json*")}
+    command = ("seal", "m.safetensors", "--sign", "--signing-passphrase-fd")
+    code, _, error = assay(*command, descriptor("sign"))
+    assert code == 2
+    assert "is there already" in error
+    assert {file: file.read_bytes() for file in tensors.parent.glob("*.dsse.json*")} == before
+    assert assay(*command, descriptor("sign"), "--force")[0] == 0
+
+
+def test_the_highest_work_factor_holds_for_models(assay: Assay, tensors: Path) -> None:
+    assert assay("seal", "m.safetensors", "--passphrase-fd", descriptor("correct horse"))[0] == 0
+    for command in (
+        ("unseal", "m.safetensors.age", "-o", "out.safetensors", "--allow-unsigned"),
+        ("rewrap", "m.safetensors.age", "--new-passphrase-fd", descriptor("battery")),
+    ):
+        assert assay(*command, "--passphrase-fd", descriptor("correct horse"), "--highest-work-factor", "3")[0] == 4, command
 
 
 def test_rewrapping_says_what_it_did_and_that_it_takes_nothing_back(assay: Assay, tensors: Path) -> None:

@@ -39,7 +39,7 @@ def store(key: SigningKey) -> TrustStore:
 def signed(tmp_path: Path, key: SigningKey) -> Path:
     """A signed copy of the bundle that the first release wrote."""
     folder = Path(shutil.copytree(GOLDEN, tmp_path / "bundle"))
-    sign_bundle(folder, key, model_id="credit", version=3, now=NOW, trust_sha256="ab" * 32)
+    sign_bundle(folder, key, model_id="credit", version=3, now=NOW)
     return folder
 
 
@@ -56,8 +56,9 @@ def test_a_signed_bundle_says_who_signed_it_and_what_the_audit_found(signed: Pat
     )
     # The golden bundle has one rule of each verdict.
     policy = sha256_file(signed / "policy.toml")
-    assert found.audited == Audited(manifest, ("LEARNED",), ("GROUPS",), ("PERFECT",), policy=policy, trust="ab" * 32)
-    assert read_audited(signed, trust_sha256="ab" * 32) == read_audited(GOLDEN, trust_sha256="ab" * 32) == found.audited
+    classifier = json.loads((signed / "audit.json").read_text())["identity"]["classifier"]
+    assert found.audited == Audited(manifest, ("LEARNED",), ("GROUPS",), ("PERFECT",), policy=policy, classifier=classifier)
+    assert read_audited(signed) == read_audited(GOLDEN) == found.audited
 
 
 def test_a_signature_changes_no_file_and_no_manifest(signed: Path) -> None:
@@ -185,9 +186,51 @@ def test_the_result_is_what_the_findings_come_to(
     assert (audited.passed, audited.warned, audited.failed) == result
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "x", '{"findings":[{}],"known_answers":[]}', '{"findings":[],"known_answers":[{"id":1}]}'])
+def test_the_trust_store_that_the_record_names_is_signed(signed: Path, key: SigningKey, store: TrustStore) -> None:
+    record = json.loads((signed / "audit.json").read_text())
+    for trust, expected in (({"store": "ab" * 32}, "ab" * 32), ({"store": None}, None), ({}, None)):
+        (signed / "audit.json").write_text(json.dumps({**record, "trust": trust}))
+        write_manifests(signed)
+        sign_bundle(signed, key, model_id="credit", version=3, now=NOW)
+        audited = verify_attestation(signed, store, now=NOW).audited
+        assert audited is not None
+        assert audited.trust == read_audited(signed).trust == expected
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", "x", '{"findings":[{}],"known_answers":[]}', '{"findings":[],"known_answers":[{"id":1}]}', "[" * 100_000]
+)
 def test_what_is_no_record_is_not_signed(signed: Path, key: SigningKey, content: str) -> None:
     (signed / "audit.json").write_text(content)
     write_manifests(signed)
     with pytest.raises(IntegrityError, match=r"audit\.json holds no record of an audit"):
         sign_bundle(signed, key, model_id="credit", version=3, now=NOW)
+
+
+def test_a_signature_by_another_key_is_not_lost_unless_it_is_said(signed: Path, key: SigningKey) -> None:
+    before = (signed / "attestation.dsse.json").read_bytes()
+    other = generate_signing_key()
+    with pytest.raises(ConfigurationError, match="whose word would be lost"):
+        sign_bundle(signed, other, now=NOW)
+    assert (signed / "attestation.dsse.json").read_bytes() == before
+    sign_bundle(signed, key, model_id="credit", version=4, now=NOW)
+    sign_bundle(signed, other, now=NOW, replace=True)
+    assert verify_attestation(signed, TrustStore.of([other.public]), now=NOW).claimed_key == other.key_id
+
+
+def test_model_and_version_are_those_of_the_record(signed: Path, key: SigningKey) -> None:
+    record = json.loads((signed / "audit.json").read_text())
+    (signed / "audit.json").write_text(
+        json.dumps({**record, "trust": {"store": "ab" * 32, "model": "credit", "version": 7, "statements": []}})
+    )
+    write_manifests(signed)
+    for wrong in ({"model_id": "fraud"}, {"version": 6}):
+        with pytest.raises(ConfigurationError, match="is to be signed"):
+            sign_bundle(signed, key, now=NOW, **wrong)  # type: ignore[arg-type]
+    sign_bundle(signed, key, now=NOW)
+    provenance = verify_attestation(signed, TrustStore.of([key.public]), now=NOW).provenance
+    assert provenance is not None
+    assert (provenance.model, provenance.version) == ("credit", 7)
+    (vouched,) = provenance.statements
+    assert isinstance(vouched.statement.predicate, Audited)
+    assert vouched.statement.predicate.trust == "ab" * 32

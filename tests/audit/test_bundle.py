@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,9 +143,9 @@ def test_a_file_that_changes_while_it_is_verified_is_told(golden: Path, monkeypa
     digest = manifests._digest
 
     def meddle(name: str, content: bytes) -> None:
-        def digested(path: Path) -> str:
-            found = digest(path)
-            if path.name == "policy.toml":
+        def digested(folder: Path, path: str, listed: os.stat_result) -> str:
+            found = digest(folder, path, listed)
+            if path == "policy.toml":
                 (golden / name).write_bytes(content)
             return found
 
@@ -155,6 +156,35 @@ def test_a_file_that_changes_while_it_is_verified_is_told(golden: Path, monkeypa
         verify_bundle(golden)
     meddle("late.txt", b"x")
     with pytest.raises(IntegrityError, match=r"late\.txt changed while it was verified"):
+        verify_bundle(golden)
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_a_folder_that_is_another_while_its_files_are_read_is_told(
+    golden: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool
+) -> None:
+    digest, told = manifests._digest, golden / "evidence" / "performance.accuracy.json"
+    good, aside = Path(shutil.copytree(golden / "evidence", tmp_path / "good")), tmp_path / "aside"
+    told.write_bytes(told.read_bytes().replace(b"0", b"1"))
+
+    def swapped(*arguments: Any) -> str:
+        (golden / "evidence").rename(aside)
+        if link:
+            os.symlink(good, golden / "evidence")
+        else:
+            good.rename(golden / "evidence")
+        try:
+            return digest(*arguments)
+        finally:
+            if link:
+                (golden / "evidence").unlink()
+            else:
+                (golden / "evidence").rename(good)
+            aside.rename(golden / "evidence")
+
+    monkeypatch.setattr(manifests, "THREADS", 1)
+    monkeypatch.setattr(manifests, "_digest", swapped)
+    with pytest.raises(IntegrityError, match="changed while it was verified"):
         verify_bundle(golden)
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from audit import Audit, Evidence, Subject, run
 from audit.bundle import verify_bundle, write_manifests
+from audit.evidence import Figure, Series, Table
 from audit.performance.checks.accuracy import Accuracy
 from audit.performance.checks.decision import Decision
-from audit.sealed_rows import SealedRows
+from audit.sealed_rows import NOTE, SealedRows, with_single, without_single, write_single
 from audit.vault import Identity, decrypt_bytes, encrypt_bytes, generate_identity
 from classifier.errors import IntegrityError, UnsealError
 from classifier.records import as_record, canonical_json
@@ -59,7 +60,9 @@ def test_no_array_of_rows_lies_in_the_clear_and_the_bundle_verifies(
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and scores in path.read_bytes()]
     assert "evidence/performance.accuracy.safetensors.age" in verify_bundle(tmp_path).files
     opened, shut = Audit.load(tmp_path, decrypt=MINE.decrypt), Audit.load(tmp_path)
-    assert record(opened) == record(shut) == record(known)
+    assert record(opened) == record(known)
+    assert record(shut) == record(known.without_single())
+    assert shut["performance.accuracy"].notes[-1] == NOTE
     for name, array in known["performance.accuracy"].arrays.items():
         assert np.array_equal(opened["performance.accuracy"].arrays[name], array)
     assert shut["performance.accuracy"].arrays == {}
@@ -94,11 +97,29 @@ def test_a_stopped_audit_goes_on_to_the_same_record_with_what_it_can_open(
     assert len(measured) == again
 
 
+def test_tables_and_figures_of_single_cases_are_taken_out_and_come_back() -> None:
+    one = Table("example", ("feature", "before"), (("income", "54,321"),), single=True)
+    many = Table("parts", ("part", "rows"), (("test", 9),))
+    picture = Figure("decision", "waterfall", (Series("contributions", (0.0,), (1.0,)),), labels=("income = 54,321",), single=True)
+    whole = Evidence("robustness.attack", tables=(many, one), figures=(picture,), notes=("robustness.some",), arrays={"ids": np.arange(3)})
+    public = without_single(whole)
+    assert b"54,321" not in canonical_json(as_record(public))
+    assert (public.tables, public.figures, public.notes) == ((many,), (), ("robustness.some", NOTE))
+    again = with_single(public, write_single(whole))
+    assert replace(again, arrays={}) == replace(whole, arrays={})
+    assert np.array_equal(again.arrays["ids"], np.arange(3))
+    assert without_single(public) is public
+    for content in (b"", b"garbage", write_single(whole)[:-1]):
+        with pytest.raises(IntegrityError):
+            with_single(public, content)
+
+
 def test_evidence_that_was_sealed_to_others_is_not_kept(credit_subject: Subject, tmp_path: Path) -> None:
     audited(credit_subject, tmp_path, sealed_to(OTHER))
     first = (tmp_path / "evidence" / "performance.accuracy.safetensors.age").read_bytes()
     audited(credit_subject, tmp_path, MINE)
-    assert MINE.open((tmp_path / "evidence" / "performance.accuracy.safetensors.age").read_bytes()) is not None
-    assert MINE.open(first) is None
+    empty = Evidence("performance.accuracy")
+    assert MINE.open((tmp_path / "evidence" / "performance.accuracy.safetensors.age").read_bytes(), empty) is not None
+    assert MINE.open(first, empty) is None
     audited(credit_subject, tmp_path, None)
     assert [path.name for path in (tmp_path / "evidence").glob("*.safetensors*")] == ["performance.accuracy.safetensors"]

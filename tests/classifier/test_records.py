@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classifier import records
 from classifier.errors import IntegrityError, StorageError
 from classifier.records import (
     as_record,
@@ -24,6 +26,7 @@ from classifier.records import (
     parse_record,
     read_record,
     replace_folder,
+    require_only,
     sha256_file,
     write_atomically,
     write_record,
@@ -184,9 +187,19 @@ def test_a_failure_inside_leaves_the_old_folder(tmp_path: Path, error: BaseExcep
     assert os.listdir(tmp_path) == ["bundle"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a system that lets two folders trade names")
+def test_a_folder_is_replaced_in_one_step_that_a_kill_cannot_halve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path / "bundle", "old")
+    monkeypatch.setattr(os, "replace", refuse(errno.EIO))
+    write_folder(tmp_path / "bundle", "new")
+    assert (tmp_path / "bundle" / "inner" / "file").read_text() == "new"
+    assert os.listdir(tmp_path) == ["bundle"]
+
+
 @pytest.mark.parametrize("failing", [1, 2])
 def test_a_failing_rename_leaves_the_old_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
     write_folder(tmp_path / "bundle", "old")
+    monkeypatch.setattr(records, "_trade", lambda first, second: False)
     rename, calls = os.replace, iter(range(1, 9))
 
     def sometimes(source: Any, destination: Any) -> None:
@@ -218,3 +231,25 @@ def test_the_only_copy_that_a_crash_left_is_kept_until_the_new_one_stands(tmp_pa
     replace_folder(draft, tmp_path / "bundle")
     assert (tmp_path / "bundle" / "inner" / "file").read_text() == "new"
     assert os.listdir(tmp_path) == ["bundle"]
+
+
+@pytest.mark.parametrize("other", ["notes.txt", "sub/a.txt", ".hidden", "index/a.txt"])
+def test_a_folder_that_holds_anything_else_is_not_to_be_replaced(tmp_path: Path, other: str) -> None:
+    folder = tmp_path / "model"
+    require_only(folder, ["index", "shard"])
+    folder.mkdir()
+    require_only(folder, ["index", "shard"])
+    write_atomically(folder / "shard", b"")
+    require_only(folder, ["index", "shard"])
+    write_atomically(folder / other, b"")
+    with pytest.raises(StorageError, match=f"model holds '{other.split('/')[0]}', which would be lost"):
+        require_only(folder, ["index", "shard"])
+
+
+def test_what_is_no_folder_or_has_no_possible_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("a file")
+    with pytest.raises(StorageError, match="a file is in the way of the folder"):
+        require_only(tmp_path / "model", ["model"])
+    with pytest.raises(StorageError, match="File name too long; choose a shorter name"), folder_atomically(tmp_path / ("x" * 255)):
+        pass
+    assert os.listdir(tmp_path) == ["model"]

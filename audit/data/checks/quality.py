@@ -45,7 +45,8 @@ class Quality(Check):
             metrics += _of_inputs(test, training)
         sizes = Table("parts", ("part", "rows", *test.classes), tuple(_sizes(name, part) for name, part in _parts(subject)))
         described = tuple(_describe(feature, test) for feature in test.schema.features)
-        features = Table("features", ("feature", "kind", "range", "missing", "role"), described)
+        # An extreme, or a category that is rare, is the value of one case.
+        features = Table("features", ("feature", "kind", "range", "missing", "role"), described, single=True)
         groups = Table("coverage", ("attribute", "group", "rows", "share"), tuple(_coverage(everything)))
         return Evidence(
             check=self.id,

@@ -27,12 +27,20 @@ class Kind(ABC):
     evidence: ClassVar[Evidence]
     #: The candidates in a cell.
     pattern: ClassVar[re.Pattern[str]]
-    #: The share of candidates with random digits that fulfil the rule; ``None`` for what no random text looks like.
+    #: The share of candidates with random digits that fulfil the rule; ``None`` where having the form is the evidence.
     chance: ClassVar[float | None] = None
     #: Of a form: whether it tells enough without a column name that agrees.
     alone: ClassVar[bool] = True
     #: What a column of such identifiers is called: words, or parts of Chinese names.
     column_names: ClassVar[tuple[str, ...]] = ()
+
+    def draw(self, candidate: str) -> str:
+        """What of a candidate its rule is about; numbers that share it are one draw, and no evidence twice.
+
+        Args:
+            candidate: What `pattern` found.
+        """
+        return candidate
 
     @abstractmethod
     def holds(self, candidate: str) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from audit.data.personal_identifiers.column_names import IDENTIFYING, named_as
+from audit.data.personal_identifiers.column_names import IDENTIFYING, contradicted, named_as
 from audit.data.personal_identifiers.kind import KINDS, Evidence, Kind
 from audit.data.personal_identifiers.masking import masked
 from classifier.metric import Metric
@@ -61,9 +62,10 @@ def scan_columns(frame: pd.DataFrame, *, limit: int = MOST_VALUES) -> tuple[Foun
     """Scan every column for every kind of personal identifier.
 
     Decisive is an exact binomial test of the hits among the candidates against the share that random digits would give: a
-    table of random digits raises an alarm with a chance of 0.1 % at most, shared out over columns and kinds. Each different
-    candidate counts once. Where a kind has no checksum, nearly all candidates must fulfil its rule besides: the Wilson
-    interval's low end is 0.9 or more, or, of fewer than 35, all do. A column's name counts where its cells do not contradict it.
+    table of random digits raises an alarm of the kinds that have such a share with a chance of 0.1 % at most, shared out over
+    columns and kinds. Each different draw counts once. Where a kind has no checksum, nearly all candidates must fulfil its rule
+    besides: the Wilson interval's low end is 0.9 or more, or, of fewer than 35, all do. A column's name counts where its cells
+    do not contradict it.
 
     Args:
         frame: The table.
@@ -79,6 +81,8 @@ def scan_columns(frame: pd.DataFrame, *, limit: int = MOST_VALUES) -> tuple[Foun
         text = spelled(frame[name]).dropna()
         values = text.unique()
         looked_at = values[np.unique(np.linspace(0, len(values) - 1, min(limit, len(values))).astype(int))] if len(values) else values
+        # Digits of full width and blanks that do not break are written in their plain form.
+        looked_at = np.array([normalize("NFKC", value) for value in looked_at], dtype=object)
         here = [entry for identifier, kind in kinds.items() if (entry := _scan(str(name), identifier, kind, looked_at, level)) is not None]
         if not any(entry.alarm for entry in here):
             here += _by_name(str(name), looked_at, len(values), len(text), kinds)
@@ -98,10 +102,13 @@ def _scan(column: str, identifier: str, kind: Kind, values: NDArray[Any], level:
                 hit[place] = True
     if not hits:
         return None
+    drawn, right = (len({kind.draw(candidate) for candidate in some}) for some in (candidates, hits))
     share = proportion("data.personal_identifiers", hit, better="lower").measured_on(column=column, kind=identifier)
     named = named_as(column, kind.column_names)
     reason = f"{len(hits)} of {len(candidates)} that have the form fulfil its rule"
-    p_value = None if kind.chance is None else float(stats.binom.sf(len(hits) - 1, len(candidates), kind.chance))
+    p_value = None if kind.chance is None else float(stats.binom.sf(right - 1, drawn, kind.chance))
+    if drawn < len(candidates):
+        reason += f", {drawn} of them if numbers that count on are one"
     if p_value is not None:
         reason += f", where chance would give {kind.chance:.2g} of them (p {_p(p_value)})"
     alarm = p_value is None or p_value <= level
@@ -120,12 +127,16 @@ def _p(value: float) -> str:
 
 
 def _by_name(column: str, values: NDArray[Any], different: int, rows: int, kinds: Mapping[str, Kind]) -> Iterable[Found]:
-    """What a column is called, where its cells could be that: more than two values, and not a few that all rows share."""
-    sorts = {**IDENTIFYING, **{kind.noun: kind.column_names for kind in kinds.values()}}
-    named = next(((noun, word) for noun, words in sorts.items() if (word := named_as(column, words)) is not None), None)
-    if named is None or different <= 2 or different < 0.05 * rows:
+    """What a column is called, where its cells do not contradict it: more than two values, and not a few that all rows share."""
+    # Where kinds share a word, it says the one that has the most names, and is the widest.
+    wide = sorted(kinds.values(), key=lambda kind: -len(kind.column_names))
+    sorts = {**IDENTIFYING, **{kind.noun: kind.column_names for kind in wide}}
+    if different <= 2 or different < 0.05 * rows:
         return ()
-    noun, word = named
+    named = [(noun, word) for noun, words in sorts.items() if (word := named_as(column, words)) is not None]
+    noun, word = next((each for each in named if not contradicted(*each, column, list(values))), (None, None))
+    if noun is None:
+        return ()
     share = proportion("data.personal_identifiers", np.ones(len(values), dtype=bool), better="lower").measured_on(column=column, kind=noun)
     reason = f"its name has {word!r}, and its {rows} cells {different} different values"
     return (Found(column, noun, noun, "name", True, share, 0, 0, None, masked(str(min(values))), reason),)

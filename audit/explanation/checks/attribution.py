@@ -179,7 +179,7 @@ def _waterfall(subject: Subject, explanation: Explanation, row: int, index: int,
         "row": int(subject.test.ids[row]), "base": base, "value": value, "target": target, "output": explanation.output,
         "method": explanation.method,
     }  # fmt: skip
-    return Figure("decision" if modality.aligned else "parts", "waterfall", (series,), labels=tuple(labels), words=facts)
+    return Figure("decision" if modality.aligned else "parts", "waterfall", (series,), labels=tuple(labels), words=facts, single=True)
 
 
 def _heatmap(subject: Subject, explanation: Explanation, row: int, index: int, shown: int) -> Figure:
@@ -197,7 +197,7 @@ def _heatmap(subject: Subject, explanation: Explanation, row: int, index: int, s
     places = tuple(float(i) for i in range(len(contributions)))
     pixels = tuple(round(float(level), 4) for level in picture.flat)
     series = (Series("contributions", x=places, y=tuple(contributions)), Series("pixels", x=(), y=pixels))
-    return Figure("image", "heatmap", series, labels=modality.players, words=facts)
+    return Figure("image", "heatmap", series, labels=modality.players, words=facts, single=True)
 
 
 def _reasons(subject: Subject, explanations: dict[str, Explanation], chosen: torch.Tensor, example: int, shown: int) -> tuple[Table, ...]:
@@ -206,8 +206,8 @@ def _reasons(subject: Subject, explanations: dict[str, Explanation], chosen: tor
     values = [explanation.by_feature()[example].double().numpy() for explanation in explanations.values()]
     by_size = sorted(enumerate(words), key=lambda pair: -abs(values[0][pair[0]]))
     rows: list[tuple[Cell, ...]] = [(name, words[name], *(round(float(value[i]), 4) for value in values)) for i, name in by_size[:shown]]
-    reasons = Table("reasons", ("feature", "value", *explanations), tuple(rows))
+    reasons = Table("reasons", ("feature", "value", *explanations), tuple(rows), single=True)
     if subject.test.schema.modality != "text":
         return (reasons,)
     text = str(subject.test.schema.decode(subject.test.inputs[chosen[example] : chosen[example] + 1]).iloc[0, 0])
-    return Table("text", ("text",), ((text,),)), reasons
+    return Table("text", ("text",), ((text,),), single=True), reasons

@@ -135,4 +135,4 @@ def _example(subject: Subject, chosen: torch.Tensor, results: list[Robustness]) 
     largest = {modality.players[i] for i in change.argsort(descending=True)[:_SHOWN].tolist()}
     rows: list[tuple[Cell, ...]] = [(name, before[name], after[name]) for name in before if name in largest and before[name] != after[name]]
     said = [f"{names[int(p.argmax())]} ({p.max().item():.1%})" for p in probabilities]
-    return (Table("example", ("feature", "before", "after"), (*rows, ("(class)", *said))),)
+    return (Table("example", ("feature", "before", "after"), (*rows, ("(class)", *said)), single=True),)

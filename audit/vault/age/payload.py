@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from io import BufferedWriter
 
 from cryptography.exceptions import InvalidTag
@@ -139,6 +140,10 @@ class Payload:
         self.read_into(memoryview(content))
         return bytes(content)
 
+    def digest(self) -> str:
+        """SHA-256 of the sealed file, header and all, in hexadecimal: of the very file that is open, whatever bears its name by now."""
+        return hash_file(self._descriptor)
+
     def _read(self, chunk: int, buffer: memoryview) -> memoryview:
         """The sealed bytes from a chunk on."""
         filled = 0
@@ -164,6 +169,15 @@ def blocks(start: int, end: int) -> Iterator[Stretch]:
         stop = min(start - start % BLOCK + BLOCK, end)
         yield start, stop
         start = stop
+
+
+def hash_file(descriptor: int) -> str:
+    """SHA-256 of an open file that is no pipe, in hexadecimal, in constant memory and wherever it was read to."""
+    found, buffer, at = sha256(), memoryview(bytearray(BLOCK)), 0
+    while count := os.preadv(descriptor, [buffer], at):
+        found.update(buffer[:count])
+        at += count
+    return found.hexdigest()
 
 
 def write_at(descriptor: int, data: memoryview, at: int) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from threading import Lock, Thread
 from typing import TypeVar
 
@@ -28,18 +29,41 @@ def share_out(tasks: Iterable[Task], worker: Callable[[], Callable[[Task], None]
         worker: Called once in each thread; what it returns does a task, with buffers of its own.
     """
     queue = _Queue(tasks)
-    others = [Thread(target=queue.work, args=(worker,), daemon=True) for _ in range(thread_count() - 1)]
-    for thread in others:
-        thread.start()
+    busy = [Lock() for _ in range(thread_count() - 1)]
+
+    def help_out(mine: Lock) -> None:
+        with mine:
+            queue.work(worker)
+
     try:
+        # A system that grants no more threads leaves the work to those that there are.
+        with suppress(RuntimeError):
+            for lock in busy:
+                Thread(target=help_out, args=(lock,), daemon=True).start()
         queue.work(worker)
     finally:
-        # Also where Ctrl-C struck: no thread may go on writing to what its caller believes to be at rest.
-        queue.stop()
-        for thread in others:
-            thread.join()
+        _end(queue, busy)
     if queue.failure is not None:
         raise queue.failure
+
+
+def _end(queue: _Queue, busy: Sequence[Lock]) -> None:
+    """Wait until no other thread is at a task. Ctrl-C is raised after that, since it lets the caller close what they write to.
+
+    A thread is not asked whether it lives: to one whose end was waited for when Ctrl-C struck, Python 3.11 says that it does not.
+    """
+    interrupted = False
+    while True:
+        try:
+            queue.stop()
+            for lock in busy:
+                with lock:  # one that starts only now finds nothing to do
+                    pass
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 class _Queue:
@@ -63,6 +87,6 @@ class _Queue:
                 if task is self:
                     return
                 do(task)
-        except Exception as error:
+        except BaseException as error:  # also a panic of the ciphers' library, which is no Exception
             self.failure = self.failure or error
             self.stop()

@@ -42,9 +42,12 @@ def default_identities(*, create: bool = True, passphrase: Passphrase | None = N
     path = private_path(IDENTITY)
     content = read_private(IDENTITY)
     if content is None and not create:
-        raise ConfigurationError(f"there is no identity in {path}", remedy="give identities=, or read a file with read_identities")
+        raise ConfigurationError(
+            f"there is no identity in {path}",
+            remedy="make one with assay keygen, or give an identity file: --identity-file, or identities= in Python",
+        )
     if content is None:
-        remedy = "give [seal] recipients in audit.toml, or recipients= in Python"
+        remedy = "give a --recipient, [seal] recipients in audit.toml, or recipients= in Python"
         _refuse_in_pipeline(path, remedy)
         create_private(IDENTITY, written_identity(generate_identity()))
         # Another process may have been faster, and then its identity is the one that counts.

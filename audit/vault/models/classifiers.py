@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BufferedWriter
 from pathlib import Path
 
 from audit.vault.age.parties import Identity, Opener
+from audit.vault.age.scrypt import READ
 from audit.vault.files import resolve_openers, resolve_recipients
 from audit.vault.models.opened_model import as_unseal_error, open_model, remember
-from audit.vault.models.vouching import statements_about, write_statements
+from audit.vault.models.vouching import statements_about, write_vouched
 from audit.vault.signing.keys import SigningKey
 from audit.vault.signing.provenance import Provenance
 from audit.vault.signing.trust import Trusted, resolve_trust
@@ -17,7 +19,6 @@ from audit.vault.tensors.manifest import TensorDigests, new_salt
 from audit.vault.tensors.writing import Unsealed
 from classifier.classifier import METADATA, Classifier, Factory
 from classifier.errors import UnsealError
-from classifier.records import file_atomically
 
 
 def seal(
@@ -50,10 +51,14 @@ def seal(
     path = Path(path)
     readers = resolve_recipients(recipients, passphrase)
     stated = statements_about(path, classifier.card, signers, model_id, version)
-    salt = new_salt()
-    with file_atomically(path) as file:
-        layout, digests = Unsealed.of_tensors(classifier.tensors(), {METADATA: classifier.described()}).write(file, readers, salt=salt)
-    write_statements(path, TensorDigests(salt, {"": digests}).root([("", layout)]), stated, readers)
+    unsealed = Unsealed.of_tensors(classifier.tensors(), {METADATA: classifier.described()})
+
+    def write(file: BufferedWriter) -> str:
+        salt = new_salt()
+        layout, digests = unsealed.write(file, readers, salt=salt)
+        return TensorDigests(salt, {"": digests}).root([("", layout)])
+
+    write_vouched(path, write, stated, readers)
 
 
 def unseal(
@@ -61,6 +66,7 @@ def unseal(
     *,
     identities: Sequence[Identity | str] = (),
     passphrase: str | None = None,
+    highest_work_factor: int = READ,
     trusted: Trusted,
     model_id: str | None = None,
     factory: Factory | None = None,
@@ -73,6 +79,7 @@ def unseal(
         path: What :func:`seal` wrote.
         identities: Identities, or their revealed text; by default the user's own.
         passphrase: Tried where the file is sealed under one.
+        highest_work_factor: The most that the file may ask to be spent on its passphrase; see `decrypt_file`.
         trusted: Whose models to open: a trust store or the path of one, public keys of signers, or `ALLOW_UNSIGNED`.
         model_id: Which model it must be, by the word of its signers. Without it, any model of theirs is taken.
         factory: Builds the module where it is of no registered architecture. It is named by the caller
@@ -84,13 +91,15 @@ def unseal(
         ConfigurationError: If nobody is trusted, or an identity is none.
         StorageError: If the file cannot be read.
     """
-    return unseal_with(resolve_openers(identities, passphrase), Path(path), resolve_trust(trusted), model_id=model_id, factory=factory)
+    openers = resolve_openers(identities, passphrase, highest_work_factor)
+    classifier, _ = unseal_with(openers, Path(path), resolve_trust(trusted), model_id=model_id, factory=factory)
+    return classifier
 
 
 def unseal_with(
     openers: Sequence[Opener], path: Path, store: TrustStore | None, *, model_id: str | None = None, factory: Factory | None = None
-) -> Classifier:
-    """The same with what was resolved; see :func:`unseal`."""
+) -> tuple[Classifier, Provenance | None]:
+    """The same with what was resolved, and who vouches for it; see :func:`unseal`."""
     with open_model(path, openers) as model, as_unseal_error():
         provenance = model.require_provenance(store, openers, model_id) if store is not None else None
         tensors = model.load(verified=store is not None)
@@ -103,16 +112,4 @@ def unseal_with(
             f"{path} opened, but this release can make no classifier of what it holds",
             remedy="give the factory that builds its module if its architecture is your own; else ask its sender for a new copy",
         ) from error
-    if provenance is not None:
-        remember(provenance)
-    return classifier
-
-
-def require_vouched(openers: Sequence[Opener], path: Path, store: TrustStore, *, model_id: str | None = None) -> Provenance:
-    """Who vouches for a sealed model, of which no tensor is opened.
-
-    Raises:
-        UnsealError: If its header does not open, or a statement that is required is missing.
-    """
-    with open_model(path, openers) as model, as_unseal_error():
-        return model.require_provenance(store, openers, model_id)
+    return classifier, remember(provenance) if provenance is not None else None

@@ -5,25 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from io import BytesIO
+from functools import partial
+from io import BufferedWriter, BytesIO
 from pathlib import Path
 
 from audit.vault.age.container import encrypt
 from audit.vault.age.parties import Identity, Recipient
+from audit.vault.age.scrypt import READ
 from audit.vault.files import resolve_openers, resolve_recipients
 from audit.vault.models.opened_model import as_unseal_error, open_model, remember
-from audit.vault.models.statement_files import SEALED
-from audit.vault.models.vouching import statements_about, write_statements
-from audit.vault.sealed_file import open_file, open_sealed, require_unchanged
+from audit.vault.models.statement_files import SEALED, statement_paths
+from audit.vault.models.vouching import draft_statements, statements_about, write_vouched
+from audit.vault.sealed_file import open_file, require_unchanged
 from audit.vault.signing.keys import SigningKey
 from audit.vault.signing.provenance import Provenance
 from audit.vault.signing.trust import Trusted, resolve_trust
 from audit.vault.tensors.lazy import LazyTensors
 from audit.vault.tensors.manifest import KEY, TensorDigests, new_salt
-from audit.vault.tensors.shards import INDEX, LONGEST, parse_index
+from audit.vault.tensors.shards import INDEX, LONGEST, Index, parse_index
 from audit.vault.tensors.writing import Unsealed
 from classifier.formats.safetensors_layout import Layout, read_layout
-from classifier.records import file_atomically, folder_atomically, require_replaceable
+from classifier.records import file_atomically, folder_atomically, require_only, sha256_file, write_atomically
 
 
 def seal_model_file(
@@ -56,18 +58,26 @@ def seal_model_file(
     readers = resolve_recipients(recipients, passphrase)
     if source.name.endswith(INDEX):
         stated = statements_about(destination / source.name, {}, signers, model_id, version)
-        require_replaceable(destination, source.name + SEALED)
-        with folder_atomically(destination) as folder:
-            index, root = _seal_shards(source, folder, readers)
-            write_statements(index, root, stated, readers)
+        with open_file(source) as file:
+            index = parse_index(file.read(LONGEST + 1), source.name)
+        sealed = [name + SEALED for name in (source.name, *index.shards())]
+        require_only(destination, {*sealed, *(file.name for file in statement_paths(destination / sealed[0]))})
+        with folder_atomically(destination) as folder, ExitStack() as drafts:
+            root = _seal_shards(index, source, folder, readers)
+            digests = partial(_digests, folder, sealed)
+            draft_statements(drafts, folder / sealed[0], root, digests, stated, readers)
         return
     stated = statements_about(destination, {}, signers, model_id, version)
-    with _unsealed(source) as unsealed, file_atomically(destination) as file:
-        # The salt of a file that was sealed before stays, and with it what was stated of it.
-        known = unsealed.layout.metadata.get(KEY)
-        salt = TensorDigests.read(known).salt if known is not None else new_salt()
-        layout, digests = unsealed.write(file, readers, salt=salt)
-    write_statements(destination, TensorDigests(salt, {"": digests}).root([("", layout)]), stated, readers)
+
+    def write(file: BufferedWriter) -> str:
+        with _unsealed(source) as unsealed:
+            # The salt of a file that was sealed before stays, and with it what was stated of it.
+            known = unsealed.layout.metadata.get(KEY)
+            salt = TensorDigests.read(known).salt if known is not None else new_salt()
+            layout, digests = unsealed.write(file, readers, salt=salt)
+            return TensorDigests(salt, {"": digests}).root([("", layout)])
+
+    write_vouched(destination, write, stated, readers)
 
 
 def open_tensors(
@@ -75,6 +85,7 @@ def open_tensors(
     *,
     identities: Sequence[Identity | str] = (),
     passphrase: str | None = None,
+    highest_work_factor: int = READ,
     trusted: Trusted,
     model_id: str | None = None,
 ) -> LazyTensors:
@@ -88,6 +99,7 @@ def open_tensors(
         path: A sealed safetensors file, or a sealed index ``*.safetensors.index.json.age`` with its sealed shards beside it.
         identities: Identities, or their revealed text; by default the user's own.
         passphrase: Tried where the file is sealed under one.
+        highest_work_factor: The most that the file may ask to be spent on its passphrase; see `decrypt_file`.
         trusted: Whose models to open: a trust store or the path of one, public keys of signers, or `ALLOW_UNSIGNED`.
         model_id: Which model it must be, by the word of its signers. Without it, any model of theirs is taken.
 
@@ -97,16 +109,14 @@ def open_tensors(
         StorageError: If a file cannot be read.
     """
     path, store = Path(path), resolve_trust(trusted)
-    openers = resolve_openers(identities, passphrase)
+    openers = resolve_openers(identities, passphrase, highest_work_factor)
     with ExitStack() as stack:
         model = stack.enter_context(open_model(path, openers))
         provenance = None
         with as_unseal_error():
             if store is not None:
                 provenance = remember(model.require_provenance(store, openers, model_id))
-            # Shards are held against their index in any case: each might be of another version.
-            sharded = "" not in model.files
-            digests = model.expected() if store is not None or sharded else None
+            digests = model.expected(verified=store is not None)
         return LazyTensors(tuple(model.files.values()), digests, provenance, stack.pop_all())
 
 
@@ -116,6 +126,7 @@ def unseal_model_file(
     *,
     identities: Sequence[Identity | str] = (),
     passphrase: str | None = None,
+    highest_work_factor: int = READ,
     trusted: Trusted,
     model_id: str | None = None,
 ) -> Provenance | None:
@@ -126,6 +137,7 @@ def unseal_model_file(
         destination: The file to make, readable by its owner only; of an index, the folder to make.
         identities: Identities, or their revealed text; by default the user's own.
         passphrase: Tried where the file is sealed under one.
+        highest_work_factor: The most that the file may ask to be spent on its passphrase; see `decrypt_file`.
         trusted: Whose models to open: a trust store or the path of one, public keys of signers, or `ALLOW_UNSIGNED`.
         model_id: Which model it must be, by the word of its signers.
 
@@ -138,29 +150,25 @@ def unseal_model_file(
         StorageError: If a file cannot be read or written; what was at `destination` is then as it was.
     """
     source, destination, store = Path(source), Path(destination), resolve_trust(trusted)
-    openers = resolve_openers(identities, passphrase)
+    openers = resolve_openers(identities, passphrase, highest_work_factor)
     with open_model(source, openers) as model, as_unseal_error():
         provenance = model.require_provenance(store, openers, model_id) if store is not None else None
-        model.verify()
-        if "" in model.files:
+        if model.index is None:
             with file_atomically(destination, mode=0o600) as file:
-                model.files[""].payload.extract(file)
+                model.extract("", file.fileno())
         else:
             index = source.name.removesuffix(SEALED)
-            require_replaceable(destination, index)
+            require_only(destination, {index, *model.files})
             with folder_atomically(destination) as folder:
-                for name, shard in model.files.items():
+                for name in model.files:
                     with file_atomically(folder / name, mode=0o600) as file:
-                        shard.payload.extract(file)
-                with open_sealed(source, openers) as payload, file_atomically(folder / index, mode=0o600) as file:
-                    payload.extract(file)
+                        model.extract(name, file.fileno())
+                write_atomically(folder / index, model.index, mode=0o600)
     return remember(provenance) if provenance is not None else None
 
 
-def _seal_shards(source: Path, folder: Path, recipients: Sequence[Recipient]) -> tuple[Path, str]:
-    """Seal shards and index into an empty folder; where the index is, and the root."""
-    with open_file(source) as file:
-        index = parse_index(file.read(LONGEST + 1), source.name)
+def _seal_shards(index: Index, source: Path, folder: Path, recipients: Sequence[Recipient]) -> str:
+    """Seal shards and index into an empty folder; gives the root."""
     layouts: dict[str, Layout] = {}
     digests: dict[str, tuple[str, ...]] = {}
     for shard in index.shards():
@@ -168,10 +176,13 @@ def _seal_shards(source: Path, folder: Path, recipients: Sequence[Recipient]) ->
             layouts[shard], digests[shard] = unsealed.write(file, recipients, salt=None)
     index.require_places(layouts)
     stated = TensorDigests(new_salt(), digests)
-    sealed = folder / (source.name + SEALED)
-    with file_atomically(sealed) as file:
+    with file_atomically(folder / (source.name + SEALED)) as file:
         encrypt(BytesIO(index.with_digests(stated)), file, recipients)
-    return sealed, stated.root(sorted(layouts.items()))
+    return stated.root(sorted(layouts.items()))
+
+
+def _digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    return {name: sha256_file(folder / name) for name in names}
 
 
 @contextmanager

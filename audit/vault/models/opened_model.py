@@ -11,18 +11,18 @@ from pathlib import Path
 from torch import Tensor
 
 from audit.vault.age.parties import Opener
+from audit.vault.age.payload import Payload
 from audit.vault.keys.own_keys import private_path
+from audit.vault.models.regular_files import open_regular
 from audit.vault.models.statement_files import SEALED, read_statements
 from audit.vault.sealed_file import open_sealed
-from audit.vault.signing.predicates import Packaged
 from audit.vault.signing.provenance import Provenance, remember_version, require_provenance
 from audit.vault.signing.seen import FILE, SeenVersions
 from audit.vault.signing.trust_store import TrustStore
 from audit.vault.tensors.loading import SealedTensors
 from audit.vault.tensors.manifest import KEY, TensorDigests
 from audit.vault.tensors.shards import INDEX, LONGEST, parse_index
-from classifier.errors import IntegrityError, UnsealError
-from classifier.records import sha256_file
+from classifier.errors import IntegrityError, ModelError, UnsealError
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,15 @@ class OpenedModel:
         path: The sealed file, or the sealed index.
         files: What is under encryption, by the name of the file; of a model in one file, that is ``""``.
         digests: What it says of its tensors; ``None`` where an earlier release sealed it.
+        sealed: Each sealed file by its name, the index first.
+        index: The content of the index; ``None`` of a model in one file.
     """
 
     path: Path
     files: Mapping[str, SealedTensors]
     digests: TensorDigests | None
+    sealed: Mapping[str, Payload]
+    index: bytes | None
 
     def root(self) -> str:
         """The digest that statements are about.
@@ -53,9 +57,16 @@ class OpenedModel:
         """What its files tell beside their tensors."""
         return {key: text for file in self.files.values() for key, text in file.layout.metadata.items()}
 
-    def expected(self) -> dict[str, str] | None:
-        """The digest that each tensor must have, by its name."""
-        if self.digests is None:
+    def packaged(self) -> dict[str, str]:
+        """SHA-256 of each sealed file, by its name: of those that are open, which takes a pass over them."""
+        return {name: payload.digest() for name, payload in self.sealed.items()}
+
+    def expected(self, *, verified: bool) -> dict[str, str] | None:
+        """The digest that each tensor must have, by its name; ``None`` where nothing says so.
+
+        Shards are held against their index in any case, as far as it states digests: each might be of another version.
+        """
+        if self.digests is None or not (verified or self.index is not None):
             return None
         return {tensor: digest for name, file in self.files.items() for tensor, digest in self.digests.of(name, file.layout).items()}
 
@@ -63,30 +74,35 @@ class OpenedModel:
         """Every tensor.
 
         Args:
-            verified: Whether to hold each against its digest, in the same pass.
+            verified: Whether to hold each against its digest, in the same pass; see `expected`.
 
         Raises:
-            IntegrityError: If one has another digest, or an earlier release sealed them and they are to be verified.
+            IntegrityError: If one has another digest.
         """
+        expected = self.expected(verified=verified)
         tensors: dict[str, Tensor] = {}
         found: dict[str, str] = {}
         for file in self.files.values():
-            loaded, digests = file.load(hashed=verified)
+            loaded, digests = file.load(hashed=expected is not None)
             tensors |= loaded
             found |= digests
-        if verified and found != self.expected():
+        if expected is not None and found != expected:
             raise IntegrityError(f"{self.path.name} holds other tensors than it states", remedy="take it from its origin again")
         return tensors
 
     def verify(self) -> None:
-        """Hold every tensor against its digest, with one of them in memory at a time.
+        """Hold every tensor against its digest, in constant memory.
 
         Raises:
-            IntegrityError: If one has another digest, or an earlier release sealed them.
+            IntegrityError: If one has another digest.
         """
-        for name, file in self.files.items():
-            for tensor, digest in (self.digests.of(name, file.layout) if self.digests is not None else {}).items():
-                file.tensor(tensor, digest)
+        for name in self.files:
+            self.extract(name, None)
+
+    def extract(self, name: str, descriptor: int | None) -> None:
+        """Hold every tensor of one file against its digest, and write the plaintext; see `SealedTensors.extract`."""
+        file = self.files[name]
+        file.extract(descriptor, self.digests.of(name, file.layout) if self.digests is not None else None)
 
     def require_provenance(self, store: TrustStore, openers: Sequence[Opener], model_id: str | None) -> Provenance:
         """Require the statements that the trust store asks for, about this very root; see `audit.vault.signing.provenance`.
@@ -96,27 +112,20 @@ class OpenedModel:
         """
         wanted = {*store.required_roles, *(role for rule in store.models.values() for role in rule.required_roles)}
         # A package is about the sealed bytes, which takes a pass over all of them; it is asked for where it is required.
-        packaged = sha256_file(self.path) if "packager" in wanted else None
-        statements = [(name, envelope) for name, envelope in read_statements(self.path, openers) if packaged or name.endswith(SEALED)]
+        sealed = self.packaged() if "packager" in wanted else None
+        statements = [(name, envelope) for name, envelope in read_statements(self.path, openers) if sealed or name.endswith(SEALED)]
         try:
-            provenance = require_provenance(
+            return require_provenance(
                 store,
                 statements,
                 subject_sha256=self.root(),
                 model_id=model_id,
                 seen=_seen(),
                 now=datetime.datetime.now(datetime.UTC),
-                file_sha256=packaged,
+                sealed=sealed,
             )
         except IntegrityError as error:
             raise IntegrityError(f"{self.path.name}: {error.problem}", remedy=error.remedy) from None
-        for vouched in provenance.statements:
-            if isinstance(vouched.statement.predicate, Packaged) and vouched.statement.subjects[0].name != self.path.name:
-                name = vouched.statement.subjects[0].name
-                raise IntegrityError(
-                    f"{self.path.name} was packaged as {name}", remedy="give it back its name, or ask its packager for a new statement"
-                )
-        return provenance
 
 
 @contextmanager
@@ -128,18 +137,18 @@ def open_model(path: Path, openers: Sequence[Opener]) -> Iterator[OpenedModel]:
         StorageError: If a file cannot be read.
     """
     with as_unseal_error(), ExitStack() as stack:
+        payload = _opened(path, openers, stack)
         if not path.name.endswith(INDEX + SEALED):
-            file = SealedTensors.open(stack.enter_context(open_sealed(path, openers)))
+            file = SealedTensors.open(payload)
             told = file.layout.metadata.get(KEY)
-            yield OpenedModel(path, {"": file}, None if told is None else TensorDigests.read(told))
+            yield OpenedModel(path, {"": file}, None if told is None else TensorDigests.read(told), {path.name: payload}, None)
             return
-        payload = stack.enter_context(open_sealed(path, openers))
-        index = parse_index(payload.read(LONGEST), path.name)
-        files = {
-            name: SealedTensors.open(stack.enter_context(open_sealed(path.with_name(name + SEALED), openers))) for name in index.shards()
-        }
+        content = payload.read(LONGEST)
+        index = parse_index(content, path.name)
+        files = {name: SealedTensors.open(_opened(path.with_name(name + SEALED), openers, stack)) for name in index.shards()}
         index.require_places({name: file.layout for name, file in files.items()})
-        yield OpenedModel(path, files, index.digests)
+        sealed = {path.name: payload, **{name + SEALED: file.payload for name, file in files.items()}}
+        yield OpenedModel(path, files, index.digests, sealed, content)
 
 
 @contextmanager
@@ -149,13 +158,17 @@ def as_unseal_error() -> Iterator[None]:
         yield
     except UnsealError:
         raise
-    except IntegrityError as error:
+    except (IntegrityError, ModelError) as error:
         raise UnsealError(error.problem, remedy=error.remedy) from error
 
 
 def remember(provenance: Provenance) -> Provenance:
     """Remember the version of a model, once all of it has verified."""
     return remember_version(provenance, _seen())
+
+
+def _opened(path: Path, openers: Sequence[Opener], stack: ExitStack) -> Payload:
+    return stack.enter_context(open_sealed(stack.enter_context(open_regular(path)), openers))
 
 
 def _seen() -> SeenVersions:

@@ -7,24 +7,27 @@ sealed bytes, which anyone may see, and is not.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import secrets
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from pathlib import Path
 
 from audit.vault.age.container import decrypt, encrypt
 from audit.vault.age.parties import Opener, Recipient
+from audit.vault.models.regular_files import open_regular
 from audit.vault.signing.keys import SigningKey
-from audit.vault.signing.predicates import Audited, Packaged, Released, Trained
+from audit.vault.signing.predicates import Audited, Packaged, Predicate, Released, Trained
 from audit.vault.signing.provenance import MOST_ENVELOPES
 from audit.vault.signing.statement import Statement, sign_statement
-from classifier.errors import IntegrityError, UnsealError
-from classifier.records import write_atomically
+from classifier.errors import IntegrityError, StorageError, UnsealError
+from classifier.records import file_atomically
 
 SEALED, ENVELOPE = ".age", ".dsse.json"
 # An envelope may have 4 MiB; the rest is its encryption.
 LONGEST = 5 << 20
 _WORDS = {Trained: "trained", Audited: "audited", Released: "released", Packaged: "packaged"}
-_NAME = re.compile(rf"\.({'|'.join(_WORDS.values())})\.[0-9a-f]{{8}}\.dsse\.json(\.age)?")
+_NAME = re.compile(rf"\.({'|'.join(_WORDS.values())})\.([0-9a-f]{{8}})(\.[0-9a-f]{{8}})?\.dsse\.json(\.age)?")
 
 
 def statement_paths(path: Path) -> list[Path]:
@@ -33,60 +36,35 @@ def statement_paths(path: Path) -> list[Path]:
     Raises:
         IntegrityError: If there are more than anyone could need.
     """
-    base = _base(path)
-    beside = [file for file in path.parent.iterdir() if file.name.startswith(base) and _NAME.fullmatch(file.name[len(base) :])]
-    if len(beside) > MOST_ENVELOPES:
+    found = _beside(path)
+    if len(found) > MOST_ENVELOPES:
         raise IntegrityError(
-            f"{len(beside)} statements lie beside {path.name}, allowed are {MOST_ENVELOPES}", remedy="take away those not needed"
+            f"{len(found)} statements lie beside {path.name}, allowed are {MOST_ENVELOPES}", remedy="take away those not needed"
         )
-    return sorted(beside)
+    return sorted(found)
+
+
+def paths_of(path: Path, key: SigningKey, kind: type[Predicate] | None = None) -> list[Path]:
+    """The statements beside a sealed file whose names tell one signer; of one kind, or of any."""
+    told = sorted(_beside(path).items())
+    return [file for file, (word, signer) in told if signer == key.key_id[:8] and (kind is None or word == _WORDS[kind])]
 
 
 def read_statements(path: Path, openers: Sequence[Opener]) -> list[tuple[str, bytes]]:
-    """The name and the envelope of each statement beside a sealed file.
+    """The name and the envelope of each statement beside a sealed file; see `read_statement`."""
+    return [(file.name, read_statement(file, openers)) for file in statement_paths(path)]
 
-    One that does not open, or is no file that could hold an envelope, comes without content: it counts as no statement, and
-    shows among those that do not count.
+
+def read_statement(file: Path, openers: Sequence[Opener]) -> bytes:
+    """The envelope in a file.
+
+    One that does not open, or is no file that could hold an envelope, is empty: it counts as no statement, and shows among
+    those that do not count.
     """
-    return [(file.name, _envelope(file, openers)) for file in statement_paths(path)]
-
-
-def write_statement(path: Path, statement: Statement, key: SigningKey, recipients: Sequence[Recipient]) -> Path:
-    """Sign a statement and put it beside a sealed file, in place of an earlier one of the same kind and signer.
-
-    Args:
-        path: The sealed file.
-        statement: What is said.
-        key: Who says it.
-        recipients: Whom the statement is sealed to: those of the file.
-
-    Returns:
-        Where it is.
-
-    Raises:
-        StorageError: If it cannot be written.
-    """
-    envelope = sign_statement(statement, key)
-    beside = path.with_name(f"{_base(path)}.{_WORDS[type(statement.predicate)]}.{key.key_id[:8]}{ENVELOPE}")
-    if isinstance(statement.predicate, Packaged):
-        write_atomically(beside, envelope)
-        return beside
-    sealed = BytesIO()
-    encrypt(BytesIO(envelope), sealed, recipients)
-    beside = beside.with_name(beside.name + SEALED)
-    write_atomically(beside, sealed.getvalue())
-    return beside
-
-
-def _base(path: Path) -> str:
-    return path.name.removesuffix(SEALED)
-
-
-def _envelope(file: Path, openers: Sequence[Opener]) -> bytes:
     try:
-        with file.open("rb") as source:
+        with open_regular(file) as source:
             content = source.read(LONGEST + 1)
-    except OSError:
+    except (OSError, StorageError):
         return b""
     if len(content) > LONGEST:
         return b""
@@ -98,3 +76,59 @@ def _envelope(file: Path, openers: Sequence[Opener]) -> bytes:
     except UnsealError:
         return b""
     return plain.getvalue()
+
+
+def draft_statement(
+    drafts: ExitStack, path: Path, statement: Statement, key: SigningKey, recipients: Sequence[Recipient], *, replace: bool
+) -> Path:
+    """Sign a statement; it lies beside a sealed file when `drafts` are done.
+
+    Args:
+        drafts: What waits to take its place.
+        path: The sealed file.
+        statement: What is said.
+        key: Who says it.
+        recipients: Whom the statement is sealed to: those of the file.
+        replace: Whether it takes the place of an earlier one of the same kind and signer. If the file itself is replaced, each
+            has its own place: whoever is killed between the two leaves the old file with its statement, or the new one with its.
+
+    Returns:
+        Where it will be.
+
+    Raises:
+        StorageError: If it cannot be written.
+    """
+    content, ending = sign_statement(statement, key), ENVELOPE
+    if not isinstance(statement.predicate, Packaged):
+        sealed = BytesIO()
+        encrypt(BytesIO(content), sealed, recipients)
+        content, ending = sealed.getvalue(), ENVELOPE + SEALED
+    earlier = [file for file in paths_of(path, key, type(statement.predicate)) if file.name.endswith(ending)]
+    place = path.with_name(f"{_base(path)}.{_WORDS[type(statement.predicate)]}.{key.key_id[:8]}{ending}")
+    if earlier:
+        place = earlier[0] if replace else place.with_name(place.name.removesuffix(ending) + f".{secrets.token_hex(4)}{ending}")
+    drafts.enter_context(file_atomically(place)).write(content)
+    return place
+
+
+def remove_earlier(path: Path, written: Collection[Path]) -> None:
+    """Take away the statements in whose place others were written, of the same kinds and signers."""
+    told = _beside(path)
+    renewed = {told[file] for file in told.keys() & written}
+    for file in told.keys() - written:
+        if told[file] in renewed:
+            # One that stays is about something else, and counts for nothing.
+            with suppress(OSError):
+                file.unlink()
+
+
+def _beside(path: Path) -> dict[Path, tuple[str, str]]:
+    """What lies beside a sealed file under the name of a statement: which kind, and the beginning of whose key id."""
+    base = _base(path)
+    names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    found = {name: _NAME.fullmatch(name[len(base) :]) for name in names if name.startswith(base)}
+    return {path.with_name(name): (match[1], match[2]) for name, match in found.items() if match is not None}
+
+
+def _base(path: Path) -> str:
+    return path.name.removesuffix(SEALED)

@@ -69,6 +69,7 @@ class Audited:
         failed: Rules that are violated.
         policy: SHA-256 of the policy, if there was one.
         trust: SHA-256 of the trust store that the audit used, if it used one.
+        classifier: Digest of the classifier that was audited; ``None`` where there were predictions alone.
 
     Raises:
         ConfigurationError: If a digest is none, or a rule stands twice.
@@ -80,6 +81,7 @@ class Audited:
     failed: tuple[str, ...] = ()
     policy: str | None = None
     trust: str | None = None
+    classifier: str | None = None
     role: ClassVar[Role] = "auditor"
     type: ClassVar[str] = TEST_RESULT
 
@@ -87,6 +89,8 @@ class Audited:
         require_digest("the digest of the manifest", self.manifest)
         for name, digest in self._configuration.items():
             require_digest(f"the digest of {name}", digest)
+        if self.classifier is not None:
+            require_digest("the digest of the classifier", self.classifier)
         rules = [*self.passed, *self.warned, *self.failed]
         for rule in rules:
             require_name("a rule's id", rule)
@@ -112,14 +116,14 @@ class Audited:
             "passedTests": list(self.passed),
             "warnedTests": list(self.warned),
             "failedTests": list(self.failed),
-            CLAIM: {**_claim(claim), "manifest": {"sha256": self.manifest}},
+            CLAIM: {**_claim(claim), "manifest": {"sha256": self.manifest}, "classifier": self.classifier},
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> tuple[Claim, Audited]:
         """Read what `to_json` gave, and nothing else."""
         fields = take(content, "result", "configuration", "passedTests", "warnedTests", "failedTests", CLAIM)
-        claimed = take(fields[CLAIM], "model", "time", "manifest")
+        claimed = take(fields[CLAIM], "model", "time", "manifest", "classifier")
         used: dict[str, str] = {}
         for entry in _list(fields["configuration"]):
             descriptor = take(entry, "name", "digest")
@@ -133,6 +137,7 @@ class Audited:
             tuple(_list(fields["failedTests"])),
             policy=used.get("policy.toml"),
             trust=used.get("trust.toml"),
+            classifier=claimed["classifier"],
         )
         if fields["result"] != audited.result:
             raise ConfigurationError(f"the result must be {audited.result} by the rules that it lists")
@@ -158,7 +163,7 @@ class Released:
 
 @dataclass(frozen=True)
 class Packaged:
-    """A packager's word: the sealed file with these bytes holds the model. Sealing anew makes other bytes, and needs a new one."""
+    """A packager's word: the sealed files with these bytes hold the model. Sealing anew makes other bytes, and needs a new one."""
 
     role: ClassVar[Role] = "packager"
     type: ClassVar[str] = f"{PREFIX}packaged:v1"

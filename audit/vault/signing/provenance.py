@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from audit.vault.signing.dsse import parse_envelope
@@ -64,15 +64,15 @@ def require_provenance(
     model_id: str | None,
     seen: SeenVersions | None,
     now: datetime.datetime,
-    file_sha256: str | None = None,
+    sealed: Mapping[str, str] | None = None,
     required_roles: Sequence[Role] | None = None,
 ) -> Provenance:
     """Require the statements that the trust store asks for.
 
     A statement counts only if both its signatures verify under one signer of the store who is not revoked and has the role, the
     time that it claims lies in that signer's validity and not more than a day ahead, and it is about the digest and the model
-    that are expected. Required are one that counts in every required role, and one at least that is no package; one model id
-    and one version on which all that count agree; a version not under the store's minimum, nor under the highest seen.
+    that are expected. Required are one that counts in every required role, and one at least that vouches for the content; one
+    model id and one version on which all that count agree; a version not under the store's minimum, nor under the highest seen.
 
     A statement that does not count is ignored, not fatal, and named in `Provenance.ignored` and in the error. It can only add
     to what is vouched for, never take away, so ignoring one opens nothing that is shut without it; were it fatal, a stray
@@ -80,7 +80,9 @@ def require_provenance(
     names it. Revocation stands in the trust store, so nothing beside the model can hide it. Statements that count and disagree
     are fatal.
 
-    An audit counts whatever it found: the result stands in its statement, for the caller to judge.
+    A package says which bytes hold the model, and nothing of what is in them. An audit that found a rule violated is told among
+    the statements that count, and vouches for no model. Of a bundle, which asks for other roles, the audit itself is wanted,
+    whatever it came to: the result stands in its statement.
 
     The versions seen are read and not raised here: what was signed has yet to be held against the content. The caller calls
     `remember_version` when that is done.
@@ -92,7 +94,7 @@ def require_provenance(
         model_id: Which model it must be, where one is expected.
         seen: The highest versions that this user has seen; ``None`` where nothing is remembered.
         now: The present time, with its time zone.
-        file_sha256: SHA-256 of the sealed file's bytes, which a package is about. Without it, no package counts.
+        sealed: SHA-256 of the bytes of each sealed file, by its name, all of which a package is about. Without it, none counts.
         required_roles: Roles that are required, in place of those of the store.
 
     Raises:
@@ -107,29 +109,26 @@ def require_provenance(
         name = given if given.isprintable() else ascii(given)
         try:
             vouched = _open(store, name, content, now)
-            expected = file_sha256 if isinstance(vouched.statement.predicate, Packaged) else subject_sha256
-            _require_about(vouched, expected, model_id)
+            _require_about(vouched, subject_sha256, sealed or {}, model_id)
         except IntegrityError as error:
             ignored.append(error.problem)
         else:
             counted.append(vouched)
-    # A package says which bytes hold the model, and never what is in them.
-    if all(isinstance(vouched.statement.predicate, Packaged) for vouched in counted):
-        raise _unvouched(store, "is signed by nobody whose word is taken", ignored)
+    failed = [vouched for vouched in counted if isinstance(vouched.statement.predicate, Audited) and vouched.statement.predicate.failed]
+    silent = failed if required_roles is None else []
+    unheard = [f"{vouched.name}: the audit that {vouched.signer!r} signed found rules violated" for vouched in silent]
+    if all(vouched in silent or isinstance(vouched.statement.predicate, Packaged) for vouched in counted):
+        raise _unvouched(store, "is signed by nobody whose word is taken", [*ignored, *unheard])
     claims = {(vouched.statement.claim.model, vouched.statement.claim.version) for vouched in counted}
     if len(claims) > 1:
         told = "; ".join(f"{v.name} says {v.statement.claim.model!r} version {v.statement.claim.version}" for v in counted)
         raise IntegrityError(f"the statements disagree: {told}", remedy="take away those of another release")
     ((model, version),) = claims
     rule = store.rule(model)
-    failed = [vouched for vouched in counted if isinstance(vouched.statement.predicate, Audited) and vouched.statement.predicate.failed]
-    # Of a bundle, which asks for other roles, the audit itself is wanted, whatever it came to.
-    silent = failed if required_roles is None else []
     present = {vouched.statement.role for vouched in counted if vouched not in silent}
     missing = [role for role in (rule.required_roles if required_roles is None else required_roles) if role not in present]
     if missing:
-        unheard = [f"{vouched.name}: the audit that {vouched.signer!r} signed found rules violated" for vouched in silent]
-        raise _unvouched(store, f"lacks the word of the {' and of the '.join(missing)}", [*ignored, *unheard])
+        raise _unvouched(store, f"lacks the word of the {' and of the '.join(missing)}", [*ignored, *unheard], sorted(present))
     if version < rule.minimum_version:
         raise IntegrityError(
             f"{model!r} is version {version}, and {store.source} requires {rule.minimum_version} or later", remedy="take the newer version"
@@ -176,9 +175,16 @@ def _require_timely(name: str, signer: Signer, time: datetime.datetime, now: dat
         raise IntegrityError(f"{name} claims to be of {time.isoformat()}, which is yet to come")
 
 
-def _require_about(vouched: Vouched, expected: str | None, model_id: str | None) -> None:
+def _require_about(vouched: Vouched, expected: str, sealed: Mapping[str, str], model_id: str | None) -> None:
     statement = vouched.statement
-    if expected not in {subject.sha256 for subject in statement.subjects}:
+    about = {subject.name: subject.sha256 for subject in statement.subjects}
+    if isinstance(statement.predicate, Packaged):
+        renamed = about.keys() - sealed.keys()
+        if renamed and sorted(about.values()) == sorted(sealed.values()):
+            raise IntegrityError(f"{vouched.name} says that this was packaged as {min(renamed)}")
+        if about != sealed:
+            raise IntegrityError(f"{vouched.name} is about something else")
+    elif expected not in about.values():
         raise IntegrityError(f"{vouched.name} is about something else")
     if model_id not in (None, statement.claim.model):
         raise IntegrityError(f"{vouched.name} is about the model {statement.claim.model!r}, expected is {model_id!r}")
@@ -199,8 +205,9 @@ def _require_not_older(model: str, version: int, seen: SeenVersions | None) -> t
     return ()
 
 
-def _unvouched(store: TrustStore, problem: str, ignored: Sequence[str]) -> IntegrityError:
-    reasons = f": {'; '.join(ignored)}" if ignored else ", and there are no statements"
+def _unvouched(store: TrustStore, problem: str, ignored: Sequence[str], present: Sequence[Role] = ()) -> IntegrityError:
+    there = f", and there is that of the {' and of the '.join(present)} alone" if present else ", and there are no statements"
+    reasons = f": {'; '.join(ignored)}" if ignored else there
     return IntegrityError(
         f"what was to be verified {problem}{reasons}", remedy=f"ask for the statement that is missing, or add its signer to {store.source}"
     )

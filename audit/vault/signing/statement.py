@@ -13,7 +13,8 @@ from classifier.errors import ConfigurationError, IntegrityError
 from classifier.records import canonical_json
 
 TYPE = "https://in-toto.io/Statement/v1"
-MOST_SUBJECTS = 16
+# An index and 4,096 shards.
+MOST_SUBJECTS = 4097
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Statement:
     """One signer's word about one model.
 
     Args:
-        subjects: What it is about, 1 to 16, by different names; of a package, the one sealed file.
+        subjects: What it is about, 1 to 4,097, by different names; of a package, every sealed file: the one, or index and shards.
         claim: Model, version and time.
         predicate: What it says.
 
@@ -57,8 +58,8 @@ class Statement:
         names = [subject.name for subject in self.subjects]
         if not 1 <= len(names) <= MOST_SUBJECTS or len(set(names)) < len(names):
             raise ConfigurationError(f"a statement must be about 1 to {MOST_SUBJECTS} subjects with different names, got {len(names)}")
-        if isinstance(self.predicate, Packaged) and (len(names) > 1 or {"/", "\\"} & set(names[0]) or names[0] in (".", "..")):
-            raise ConfigurationError("a package must be one file, named without its folder")
+        if isinstance(self.predicate, Packaged) and any({"/", "\\"} & set(name) or name in (".", "..") for name in names):
+            raise ConfigurationError("a package must be of files that are named without their folder")
 
     @property
     def role(self) -> Role:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from audit.vault.tensors.loading import SealedTensors
-from classifier.errors import ConfigurationError, IntegrityError, UnsealError
+from classifier.errors import ConfigurationError, IntegrityError, ModelError, UnsealError
 
 if TYPE_CHECKING:
     from audit.vault.signing.provenance import Provenance
@@ -45,7 +45,7 @@ class LazyTensors(Mapping[str, Tensor]):
             return file.tensor(name, None if self._digests is None else self._digests[name])
         except UnsealError:
             raise
-        except IntegrityError as error:
+        except (IntegrityError, ModelError) as error:
             raise UnsealError(error.problem, remedy=error.remedy) from error
 
     def __iter__(self) -> Iterator[str]:

@@ -20,7 +20,8 @@ from audit.vault.age.threads import share_out
 from audit.vault.age.writing import PayloadWriter
 from audit.vault.tensors.manifest import KEY, TensorDigests
 from audit.vault.tensors.types import safetensors_type
-from classifier.formats.safetensors_layout import LENGTH, Layout, parse_layout, write_header
+from classifier.errors import ModelError
+from classifier.formats.safetensors_layout import LENGTH, LONGEST_HEADER, Layout, parse_layout, write_header
 
 Content = memoryview | OnDisk
 
@@ -72,9 +73,16 @@ class Unsealed:
         Raises:
             ConfigurationError: If the recipients may not stand in one header.
             IntegrityError: If a file became shorter while it was read.
+            ModelError: If the header would be longer with the digests than any reader takes.
         """
         digests = ["0" * 64] * len(self.contents)
         head = bytearray(self._head(salt, digests))
+        if len(head) - LENGTH > LONGEST_HEADER:
+            raise ModelError(
+                f"its header would have {len(head) - LENGTH:,} bytes with the digests of {len(digests):,} tensors, "
+                f"allowed are {LONGEST_HEADER:,}",
+                remedy="cut the model into shards, whose digests stand in their index",
+            )
         writer = PayloadWriter(Plaintext([memoryview(head), *self.contents]), file, recipients)
         blocks = writer.blocks()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -62,14 +62,35 @@ def test_all_cells_are_suppressed_or_only_rare_ones() -> None:
     assert released(["x", "x", "y", "z"], "suppress", fewer_than=2) == ["x", "x", "*", "*"]
 
 
-@given(st.lists(st.integers(-(10**6), 10**6), min_size=1), st.sampled_from([0.1, 0.25, 1.0, 5.0, 7.5]))
-def test_every_number_lies_in_the_range_that_it_gets(numbers: list[int], width: float) -> None:
-    """Multiples of a tenth, which doubles hold inexactly."""
-    values = np.array(numbers) / 10
-    for value, label in zip(values, ranges_of_width(values, width, 0.0), strict=True):
-        low, high = map(float, label.split(" to under "))
-        assert low - 1e-12 <= value < high
-        assert high - low == pytest.approx(width)
+NUMBERS = st.one_of(
+    st.integers(-(10**6), 10**6).map(lambda number: str(number / 10)),
+    st.integers(-(2**64), 2**64).map(str),
+    st.floats(-1e300, 1e300).map(repr),
+)
+
+
+@given(st.lists(NUMBERS, min_size=1), st.sampled_from([0.1, 0.25, 1.0, 7.5, 1000.0]), st.sampled_from([0.0, 0.3, -18.0, 1e9]))
+def test_every_number_lies_in_the_range_that_it_gets(numbers: list[str], width: float, origin: float) -> None:
+    """As fractions: multiples of a tenth, which doubles hold inexactly, and numbers far beyond the width."""
+    labels, (lows, highs) = ranges_of_width(numbers, width, origin)
+    for number, label, least, greatest in zip(numbers, labels, lows, highs, strict=True):
+        low, high = map(Fraction, label.split(" to under "))
+        assert low <= Fraction(number) < high
+        assert high - low == Fraction(str(width))
+        assert (low - Fraction(str(origin))) % Fraction(str(width)) == 0
+        assert (least, greatest) == pytest.approx((float(low), float(high)))
+
+
+@given(NUMBERS, st.sampled_from([0.1, 0.25, 1.0, 7.5, 1000.0]))
+def test_no_multiple_is_nearer_than_the_one_that_a_number_is_rounded_to(number: str, to: float) -> None:
+    (near,) = map(Fraction, rounded([number], to))
+    assert near % Fraction(str(to)) == 0
+    assert abs(near - Fraction(number)) <= Fraction(str(to)) / 2
+
+
+@pytest.mark.parametrize("part", ["day", "month", "quarter", "year", "decade"])
+def test_no_date_has_no_label_and_no_error(part: str) -> None:
+    assert released([None, ""], dates=(part,)) == [None, None]
 
 
 BAD: dict[str, tuple[dict[str, object], list[object], str]] = {

@@ -63,6 +63,32 @@ def test_spellings_of_one_value_are_one_class_and_do_not_tell_its_rows_apart() -
     assert not np.signbit(found.frame["z"]).any()
 
 
+def test_stamps_that_differ_by_a_nanosecond_or_a_zone_are_different_values() -> None:
+    stamps = ["2024-01-01T00:00:00.000000001", "2024-01-01T00:00:00.000000002", "2024-01-01"]
+    zones = [pd.Timestamp("2024-01-01", tz=zone) for zone in ("UTC", "Asia/Shanghai", "Europe/Berlin")]
+    for values in (pd.to_datetime(stamps, format="ISO8601").astype("datetime64[ns]"), pd.Series(zones, dtype=object)):
+        frame = pd.DataFrame({"d": values})
+        found = deidentify(frame, Plan(dataset="d", k=1, columns={"d": QUASI}))
+        (smallest,) = [metric.value for metric in found.report.after if metric.name.endswith("smallest_class")]
+        assert found.frame["d"].nunique() == 3
+        assert smallest == 1
+
+
+def test_what_is_rare_is_counted_among_the_rows_that_are_released() -> None:
+    frame = pd.DataFrame({"q": list("aaab"), "c": list("vwwv")})
+    columns = {"q": QUASI, "c": Column(action="suppress", fewer_than=2)}
+    found = deidentify(frame, Plan(dataset="d", k=2, max_suppressed=0.3, columns=columns))
+    assert sorted(found.frame["c"]) == ["*", "w", "w"]
+    assert not len(deidentify(frame, Plan(dataset="d", k=9, max_suppressed=1, columns=columns)).frame)
+
+
+def test_half_a_character_is_named_by_its_row() -> None:
+    frame = pd.DataFrame({"a": pd.Series(["fine", "secret \ud800"], dtype=object)})
+    with pytest.raises(DataError, match="half a character in row 2") as caught:
+        deidentify(frame, Plan(dataset="d", columns={"a": KEEP}))
+    assert "secret" not in str(caught.value)
+
+
 def test_categories_of_rows_that_were_left_out_are_not_released() -> None:
     frame = pd.DataFrame({"q": [1, 1, 2], "secret": pd.Categorical(["x", "x", "only here"])}, index=["ann", "bob", "cyd"])
     found = deidentify(frame, Plan(dataset="d", k=2, max_suppressed=0.5, columns={"q": QUASI, "secret": KEEP}))

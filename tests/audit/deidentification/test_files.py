@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from assay.__main__ import main
+from audit.deidentification import Plan
+from classifier.formats.tables import read_table
 
 Assay = Callable[..., tuple[int, str, str]]
 PLAN = """
@@ -80,6 +82,19 @@ def test_every_format_holds_the_same_table(assay: Assay, ending: str) -> None:
     pd.testing.assert_frame_equal(table, pd.read_csv("out.csv").astype(str), check_dtype=False)
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
+def test_a_cell_holds_whatever_ends_lines_and_cells_elsewhere(assay: Assay, ending: str) -> None:
+    notes = ["a\rb", "a\nb", "a\r\nb", 'a"b', "a,b", "a\tb", ""]
+    pd.DataFrame({"note": notes, "name, of\rone": "x"}).to_parquet("people.parquet")
+    Path("plan.toml").write_text(
+        'dataset = "d"\norder = "kept"\n[columns.note]\naction = "keep"\n[columns."name, of\\rone"]\naction = "keep"\n'
+    )
+    assert assay("people.parquet", "--plan", "plan.toml", "--output", f"out.{ending}")[0] == 0
+    table, _ = read_table(Path(f"out.{ending}"))
+    assert list(table) == ["note", "name, of\rone"]
+    assert list(table["note"].fillna("")) == notes
+
+
 def test_a_parquet_file_holds_no_trace_of_what_was_left_out(assay: Assay) -> None:
     frame = pd.read_csv("people.csv", dtype=str, keep_default_na=False).astype({"note": "category"})
     frame.index = pd.Index(["ann", "bob", "cyd", "dan"], name="who")
@@ -123,6 +138,23 @@ def test_a_plan_is_proposed_and_runs_unchanged(assay: Assay) -> None:
     assert assay("people.csv", "--plan", "mine.toml", "--output", "out.csv", "--key-file", "new:k")[0] in (0, 2)
 
 
+def test_a_proposed_plan_is_a_record_where_that_is_asked_for(assay: Assay) -> None:
+    code, out, _ = assay("people.csv", "--propose", "mine.toml", "--json")
+    assert code == 0
+    assert json.loads(out) == Plan.read("mine.toml").model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset"), [("people.csv", "people"), ("people.2024.csv", "people.2024"), ("a.b.csv.gz", "a.b"), ("p.2024.parquet", "p.2024")]
+)
+def test_files_of_two_years_are_two_data_sets(assay: Assay, name: str, dataset: str) -> None:
+    frame = pd.read_csv("people.csv")
+    (frame.to_parquet if name.endswith("parquet") else frame.to_csv)(name, index=False)
+    assert assay(name, "--propose", "mine.toml")[0] == 0
+    assert Plan.read("mine.toml").dataset == dataset
+    assert "pseudonyms of data sets of the same name link" in Path("mine.toml").read_text()
+
+
 REFUSED = {
     "a file that is there": (("out.csv",), ALL, "out.csv is there already"),
     "the table itself": ((), (*ALL[:4], "people.csv", *ALL[5:], "--force"), "people.csv is read or written as something else"),
@@ -134,6 +166,7 @@ REFUSED = {
     "two things to do": ((), (*ALL, "--propose", "p.toml"), "--propose only writes a plan"),
     "a plan over another": (("p.toml",), ("people.csv", "--propose", "p.toml"), "p.toml is there already"),
     "no such table": ((), ("peple.csv", *ALL[1:]), "did you mean 'people.csv'"),
+    "a key that nothing uses": ((), (*ALL[:-1], "new:fresh", "--plan", "bare.toml"), "the plan has no pseudonyms"),
     "a key that is made and nothing that holds": ((), (*ALL[:-1], "new:fresh", "--plan", "strict.toml"), "no levels meet what is required"),
 }
 
@@ -145,6 +178,7 @@ def test_what_is_refused_changes_no_file(assay: Assay, case: str) -> None:
         Path(name).write_text("precious")
     strict = PLAN.replace("k = 2", "k = 9").replace("0.5", "0")
     Path("strict.toml").write_text(strict)
+    Path("bare.toml").write_text(PLAN.replace("pseudonym", "drop"))
     before = snapshot()
     code, _, err = assay(*arguments)
     assert code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from itertools import product
 
@@ -85,11 +86,11 @@ def cell_loss(loss: str, ladder: Ladder, level: int, value: int, counts: np.ndar
     if loss == "entropy":
         whole = -sum(n * math.log2(n / counts.sum()) for n in counts) / counts.sum()
         return math.log2(counts[group].sum() / counts[value]) / whole if whole else 0.0
-    if len(group) == 1:
-        return 0.0
-    if ladder.measure is None or len(group) == len(counts):
-        return len(group) / len(counts)
-    return float(np.ptp(ladder.measure[group]) / np.ptp(ladder.measure[np.isfinite(ladder.measure)]))
+    if " to under " in str(label := ladder.labels[level][ladder.codes[level][value]]):
+        numbers = [float(number) for number in ladder.labels[0]]
+        low, high = (np.clip(float(edge), min(numbers), max(numbers)) for edge in str(label).split(" to under "))
+        return float((high - low) / (max(numbers) - min(numbers))) if len(numbers) > 1 else 0.0
+    return len(group) / len(counts) if len(group) > 1 else 0.0
 
 
 def by_force(frame: pd.DataFrame, plan: Plan) -> float | None:
@@ -198,6 +199,32 @@ def test_what_the_error_names_as_nearest_does_hold() -> None:
     assert caught.value.remedy.startswith("max_suppressed = 0.5 or k = 2 or")
     assert len(deidentify(frame, Plan(dataset="d", k=3, max_suppressed=0.5, columns=columns)).frame) == 3
     assert len(deidentify(frame, Plan(dataset="d", k=2, max_suppressed=0.2, columns=columns)).frame) == 5
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_k_that_the_error_names_does_hold(seed: int) -> None:
+    """With diversity, closeness and persons, which fail for other reasons than size."""
+    generator = np.random.default_rng(seed)
+    frame = pd.DataFrame({"q": generator.integers(0, 4, 24), "s": generator.integers(0, 3, 24), "p": generator.integers(0, 9, 24)})
+    columns = {"q": Column(action="keep", role="quasi"), "p": Column(action="drop")}
+    columns["s"] = Column(action="keep", role="sensitive", **LIMITS[seed % len(LIMITS)])  # type: ignore[arg-type]
+    plan = Plan(dataset="d", k=8, max_suppressed=0.3, person="p" if seed % 2 else None, columns=columns)
+    try:
+        deidentify(frame, plan)
+    except ConfigurationError as error:
+        for k in re.findall(r"\bk = (\d+)", error.remedy):
+            deidentify(frame, plan.model_copy(update={"k": int(k)}))
+            if int(k) < 7:
+                with pytest.raises(ConfigurationError):
+                    deidentify(frame, plan.model_copy(update={"k": int(k) + 1}))
+
+
+def test_k_is_not_named_where_something_else_fails() -> None:
+    frame = pd.DataFrame({"q": ["a"] * 4 + ["b"] * 3, "s": ["u"] * 4 + ["w", "v", "w"]})
+    columns = {"q": Column(action="keep", role="quasi"), "s": Column(action="keep", role="sensitive", diversity=Diversity(l=2))}
+    with pytest.raises(ConfigurationError) as caught:
+        deidentify(frame, Plan(dataset="d", k=5, columns=columns))
+    assert " k = " not in caught.value.remedy
 
 
 def test_too_many_combinations_are_refused_before_any_is_listed() -> None:

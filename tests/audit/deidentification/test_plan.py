@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -116,6 +117,23 @@ def test_any_column_gets_a_proposal_that_runs(name: str, values: list[object]) -
     frame = pd.DataFrame({name: values, "other": 1})
     plan = propose_plan(frame).model_copy(update={"max_suppressed": 1.0})
     assert deidentify(frame, plan, key=bytes(32)).report.rows_read == len(values)
+
+
+def test_dates_are_dates_however_they_are_written() -> None:
+    days = pd.date_range("1950-01-01", periods=200, freq="80D")
+    frame = pd.DataFrame({"birthdate": days.strftime("%Y%m%d"), "dob": days.strftime("%d/%m/%Y"), "age": [20 + i % 60 for i in range(200)]})
+    columns = propose_plan(frame).columns
+    assert columns["birthdate"].dates == ("month", "quarter", "year", "decade")
+    assert 'date_format = "%d.%m.%Y"' in columns["dob"].reason
+    assert columns["age"].widths
+
+
+@pytest.mark.parametrize("values", [[-1e308, 1e308], [1e-322, 2e-322]])
+def test_numbers_beyond_all_widths_get_none(values: list[float]) -> None:
+    frame = pd.DataFrame({"age": np.linspace(-1, 1, 30) * values[1], "x": 1})
+    plan = propose_plan(frame)
+    assert (plan.columns["age"].action, plan.columns["age"].widths) == ("generalise", ())
+    assert deidentify(frame, plan).report.rows_released == 30
 
 
 def test_a_target_that_is_no_column_is_refused() -> None:

@@ -83,12 +83,12 @@ def judged(unjudged: Audit, policy: Policy) -> Audit:
 
 @pytest.fixture(scope="session")
 def not_run(judged: Audit, policy: Policy) -> Audit:
-    """An audit that was interrupted, whose self-test missed an answer, and whose privacy check did not run."""
+    """An audit of sealed data that was interrupted, whose self-test missed an answer, and whose privacy check did not run."""
     membership = judged["privacy.membership"]
     empty = Evidence(check=membership.check, not_run="the classifier is a black box")
     evidence = tuple(empty if e.check == membership.check else e for e in judged.evidence if e.check != "data.quality")
     wrong = tuple(replace(answer, measured=-1.0) for answer in judged.known_answers)
-    return replace(judged, evidence=evidence, known_answers=wrong, interrupted=True)
+    return replace(judged, evidence=evidence, known_answers=wrong, interrupted=True).without_single()
 
 
 def replace_evidence(audit: Audit, check: str, change: Callable[[Evidence], Evidence]) -> Audit:

@@ -44,7 +44,7 @@ RUN = {
     "started": "2026-01-01T09:30:00+00:00",
     "seconds": {"read": 0.1, "checks": {}},
     "hardware": {"cores": 2},
-    "seal": {"file": "model.safetensors.age", "recipients": ["age1x"], "digest": "ab" * 32, "opened_again": True},
+    "seal": {"file": "model.safetensors.age", "recipients": 1, "digest": "ab" * 32, "opened_again": True},
 }
 
 

@@ -18,7 +18,6 @@ from audit.vault.age.failure import OpeningError
 from audit.vault.age.payload import BLOCK, SEALED, Payload, blocks
 from audit.vault.age.plaintext import OnDisk, Plaintext
 from audit.vault.age.stream import CHUNK, TAG, encrypt_stream
-from audit.vault.age.threads import share_out
 from audit.vault.age.writing import write_sealed
 from audit.vault.files import decrypt_bytes
 from audit.vault.keys.identity import generate_identity, parse_recipients
@@ -158,25 +157,6 @@ def test_a_source_that_became_shorter_is_refused(tmp_path: Path) -> None:
     path.write_bytes(bytes(100))
     with path.open("rb") as file, pytest.raises(IntegrityError, match="was cut while it was read"):
         OnDisk(file.fileno(), 0, 200, "source").read_into(memoryview(bytearray(200)), 0)
-
-
-def test_every_task_is_done_once_and_the_first_failure_is_raised() -> None:
-    done: list[int] = []
-    share_out(range(100), lambda: done.append)
-    assert sorted(done) == list(range(100))
-
-    def worker() -> object:
-        def work(task: int) -> None:
-            if task == 3:
-                raise OpeningError("payload failure")
-            started.append(task)
-
-        return work
-
-    started: list[int] = []
-    with pytest.raises(OpeningError):
-        share_out(range(10**9), worker)  # type: ignore[arg-type]  # it would never end if the failure stopped nothing
-    assert 3 not in started
 
 
 def test_each_file_has_a_key_of_its_own(tmp_path: Path) -> None:

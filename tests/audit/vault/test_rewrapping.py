@@ -22,6 +22,7 @@ from audit.vault import (
     open_tensors,
     rewrap,
     seal_model_file,
+    sign,
 )
 from audit.vault.age import scrypt
 from audit.vault.models.statement_files import statement_paths
@@ -116,18 +117,19 @@ def test_a_wrong_identity_no_recipient_and_a_missing_file_change_nothing(path: P
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("broken", ["write_sealed", "wrap_header"])
 def test_a_disk_that_fails_leaves_every_file_as_it_was(
-    identity: Identity, key: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broken: str, identity: Identity, key: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_model(tmp_path, identity, key)
     before = {file: file.read_bytes() for file in path.parent.iterdir()}
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rewrapping, "write_sealed", fails)
+    monkeypatch.setattr(rewrapping, broken, fails)
     with pytest.raises(StorageError, match="No space left"):
-        rewrap(path, identities=[identity], recipients=[OTHER.recipient])
+        rewrap(path, identities=[identity], recipients=[OTHER.recipient], signers=[key])
     assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
 
 
@@ -147,6 +149,7 @@ def test_statements_go_along_and_a_package_is_issued_anew(identity: Identity, ke
     assert done.left == done.reissued == ()
     with pytest.raises(UnsealError, match="lacks the word of the packager"):
         open_tensors(path, identities=[OTHER], trusted=trusted)
+    sign(path, key, role="packager", model_id="m", version=2, identities=[OTHER], recipients=[OTHER.recipient])
     done = rewrap(path, identities=[OTHER], recipients=[identity.recipient], signers=[key])
     assert (done.outdated, len(done.reissued)) == ((), 1)
     provenance = open_tensors(path, identities=[identity], trusted=trusted).provenance

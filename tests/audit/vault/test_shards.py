@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ from audit.vault import (
     rewrap,
     seal_model_file,
 )
+from audit.vault.models.opened_model import open_model
+from audit.vault.tensors import shards
 from audit.vault.tensors.manifest import KEY
 from audit.vault.tensors.shards import parse_index
 from classifier.errors import IntegrityError, StorageError, UnsealError
@@ -88,6 +91,15 @@ def test_shards_of_two_versions_are_refused(trust: str, sealed: Path, identity: 
     lazy["layer.0.weight"]
 
 
+def test_unsigned_shards_of_two_versions_are_not_loaded_together(sealed: Path, identity: Identity, tmp_path: Path) -> None:
+    seal_model_file(make_shards(tmp_path / "newer", seed=1), tmp_path / "sealed2", recipients=[identity.recipient])
+    with open_model(sealed, [identity]) as model:
+        assert len(model.load(verified=False)) == 6
+    shutil.copy(tmp_path / "sealed2" / (SHARDS[1] + ".age"), sealed.parent)
+    with pytest.raises(UnsealError, match="other tensors than it states"), open_model(sealed, [identity]) as model:
+        model.load(verified=False)
+
+
 def test_two_shards_that_were_swapped_are_refused(sealed: Path, identity: Identity, key: SigningKey) -> None:
     first, second = (sealed.with_name(shard + ".age") for shard in SHARDS[:2])
     content = first.read_bytes()
@@ -100,6 +112,9 @@ def test_two_shards_that_were_swapped_are_refused(sealed: Path, identity: Identi
 def test_a_missing_shard_is_told(sealed: Path, identity: Identity, key: SigningKey) -> None:
     sealed.with_name(SHARDS[2] + ".age").unlink()
     with pytest.raises(StorageError, match=r"m-3-of-3\.safetensors\.age"):
+        open_tensors(sealed, identities=[identity], trusted=[key.public])
+    os.mkfifo(sealed.with_name(SHARDS[2] + ".age"))
+    with pytest.raises(StorageError, match="is no plain file"):
         open_tensors(sealed, identities=[identity], trusted=[key.public])
 
 
@@ -175,9 +190,24 @@ def test_a_folder_with_other_things_is_not_replaced(identity: Identity, tmp_path
     index = make_shards(tmp_path / "plain")
     (tmp_path / "sealed").mkdir()
     (tmp_path / "sealed" / "thesis.txt").write_text("years of work")
-    with pytest.raises(StorageError, match="holds other files"):
+    with pytest.raises(StorageError, match=r"holds 'thesis\.txt'"):
         seal_model_file(index, tmp_path / "sealed", recipients=[identity.recipient])
     assert (tmp_path / "sealed" / "thesis.txt").read_text() == "years of work"
+
+
+def test_two_spellings_of_one_name_are_no_two_shards() -> None:
+    for names in (("\u00e9", "e\u0301"), ("A", "a"), ("\u017f", "s")):
+        places = {f"t{i}": f"{name}.safetensors" for i, name in enumerate(names)}
+        with pytest.raises(IntegrityError, match="differ in more than case and spelling"):
+            parse_index(json.dumps({"weight_map": places}).encode(), "index")
+
+
+def test_an_index_that_could_not_be_read_again_is_not_sealed(identity: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = make_shards(tmp_path / "plain")
+    monkeypatch.setattr(shards, "LONGEST", index.stat().st_size + 100)
+    with pytest.raises(IntegrityError, match="with the digests of its tensors"):
+        seal_model_file(index, tmp_path / "sealed", recipients=[identity.recipient])
+    assert not (tmp_path / "sealed").exists()
 
 
 JSON = st.recursive(

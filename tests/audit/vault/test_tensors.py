@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pyrage
 import pytest
 import safetensors.torch
 import torch
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -19,15 +21,17 @@ from torch import Tensor
 from audit.vault import ALLOW_UNSIGNED, Identity, decrypt_file, generate_identity, open_tensors, seal_model_file
 from audit.vault.age import payload as payloads
 from audit.vault.age import threads
+from audit.vault.age.container import payload_key, wrap_header
 from audit.vault.age.payload import BLOCK, Payload
-from audit.vault.age.stream import CHUNK
+from audit.vault.age.stream import CHUNK, nonce
 from audit.vault.keys.identity import parse_recipients
 from audit.vault.sealed_file import open_sealed
+from audit.vault.tensors import loading
 from audit.vault.tensors.loading import SealedTensors
 from audit.vault.tensors.manifest import KEY, TensorDigests, new_salt
 from audit.vault.tensors.types import _TORCH
 from audit.vault.tensors.writing import Unsealed
-from classifier.errors import ConfigurationError, IntegrityError, ModelError, UnsealError
+from classifier.errors import ConfigurationError, IntegrityError, UnsealError
 from classifier.formats.safetensors_layout import parse_layout, write_header
 from classifier.records import file_atomically
 
@@ -101,7 +105,7 @@ def test_every_type_of_number_keeps_its_bits(dtype: torch.dtype, tmp_path: Path)
 def test_a_type_that_torch_lacks_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.safetensors").write_bytes(write_header([("t", "F6_E2M3", (4,))], {}) + bytes(3))
     seal_model_file(tmp_path / "m.safetensors", tmp_path / "m.age", recipients=[CLASSICAL.recipient])
-    with pytest.raises(ModelError, match="torch has no type for numbers of type F6_E2M3"):
+    with pytest.raises(UnsealError, match="torch has no type for numbers of type F6_E2M3"):
         open_tensors(tmp_path / "m.age", identities=[CLASSICAL], trusted=ALLOW_UNSIGNED)["t"]
 
 
@@ -143,6 +147,54 @@ def test_one_tensor_is_opened_from_the_chunks_that_it_lies_in(tmp_path: Path, mo
     tensors["4"]
     size = 4 * 5 * CHUNK
     assert len(opened) - len(header) <= size // CHUNK + 1
+
+
+@pytest.mark.parametrize("sizes", [[0], [1], [0, 0, 1, 0], [BLOCK], [BLOCK - 1, 2, BLOCK + 1], [3 * BLOCK + 7, 5], [40_000] * 70])
+def test_what_is_extracted_is_the_plaintext_and_was_hashed_in_constant_memory(
+    sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tensors = {f"{i:03}": torch.randint(0, 256, (size,), dtype=torch.uint8) for i, size in enumerate(sizes)}
+    stated = write(tensors, tmp_path / "m.age", {"told": "me"})
+    decrypt_file(tmp_path / "m.age", tmp_path / "expected", identities=[CLASSICAL])
+    monkeypatch.setattr(loading, "_memory", None)  # what a tensor would be opened into
+    with open_sealed(tmp_path / "m.age", [CLASSICAL]) as payload:
+        file = SealedTensors.open(payload)
+        digests = stated.of("", file.layout)
+        with (tmp_path / "plain").open("wb") as plain:
+            file.extract(plain.fileno(), digests)
+        assert (tmp_path / "plain").read_bytes() == (tmp_path / "expected").read_bytes()
+        for name in digests:
+            with pytest.raises(IntegrityError, match="other numbers"):
+                file.extract(None, {**digests, name: "00" * 32})
+
+
+def test_a_file_that_is_mostly_a_hole_takes_no_memory(tmp_path: Path) -> None:
+    """4 TiB of zeros, of which only the header and the last chunk were ever sealed."""
+    size = 1 << 42
+    head = write_header([("t", "U8", (size,))], {})
+    plain = head + bytes(CHUNK - len(head))
+    file_key, nonces = bytes(16), bytes(16)
+    chunks = -(-(len(head) + size) // CHUNK)
+    cipher = ChaCha20Poly1305(payload_key(file_key, nonces))
+    with (tmp_path / "m.age").open("wb") as file:
+        file.write(wrap_header(file_key, parse_recipients([CLASSICAL.recipient])) + nonces)
+        start = file.tell()
+        file.write(cipher.encrypt(nonce(0, False), plain, None))
+        file.seek(start + (chunks - 1) * (CHUNK + 16))
+        file.write(cipher.encrypt(nonce(chunks - 1, True), bytes((len(head) + size) % CHUNK), None))
+    with open_tensors(tmp_path / "m.age", identities=[CLASSICAL], trusted=ALLOW_UNSIGNED) as lazy, pytest.raises(UnsealError):
+        lazy["t"]
+    with open_sealed(tmp_path / "m.age", [CLASSICAL]) as payload, pytest.raises(UnsealError):
+        SealedTensors.open(payload).load(hashed=False)
+
+
+def test_a_shape_that_torch_does_not_take_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write({"t": torch.empty(0, 3)}, tmp_path / "m.age")
+    with open_tensors(tmp_path / "m.age", identities=[CLASSICAL], trusted=ALLOW_UNSIGNED) as lazy:
+        file = lazy._files["t"]
+        monkeypatch.setitem(file.layout.tensors, "t", replace(file.layout.tensors["t"], shape=(0, 1 << 62, 1 << 62)))  # type: ignore[arg-type]
+        with pytest.raises(UnsealError, match="torch has no tensor of the shape"):
+            lazy["t"]
 
 
 def test_lazy_tensors_are_a_mapping_that_keeps_its_file_open(tmp_path: Path) -> None:

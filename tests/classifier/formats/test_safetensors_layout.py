@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 
 from classifier.errors import IntegrityError
-from classifier.formats.safetensors_layout import parse_layout, read_layout, write_header
+from classifier.formats.safetensors_layout import byte_count, parse_layout, read_layout, write_header
 
 TENSORS = {
     "weight": torch.arange(6.0).reshape(2, 3),
@@ -75,6 +75,18 @@ def test_a_header_that_is_written_here_is_read_by_the_library() -> None:
         ({"a": {"dtype": "U8", "shape": [8]}}, "not described"),
         ({"a": {**slot(0, 8), "extra": 1}}, "not described"),
         ({"a": slot(0, 8, [17], "F4")}, "inside a byte"),
+        ({"a": slot(0, 8, [1 << 62, 1 << 62])}, "bits or more"),
+        ({"a": slot(0, 0, [0, 1 << 62, 1 << 62]), "b": slot(0, 8)}, "bits or more"),
+        ({"a": slot(0, 0, [0, 1 << 60]), "b": slot(0, 8)}, "bits or more"),
+        ({"a": slot(0, 8, [1] * 65)}, "has 65 dimensions, allowed are 64"),
+        ({"a": slot(0, 8, [(1 << 63) - 1] * 300)}, "has 300 dimensions"),
+        ({"a": slot(0, 8, [(1 << 63) - 1] * 60)}, "bits or more"),
+        ({"a": slot(0, 8, [8], [[]])}, "the type of kind list"),
+        ('{"a":{"dtype":' + "[" * 900 + "]" * 900 + ',"shape":[8],"data_offsets":[0,8]}}', "the type of kind list"),
+        ({"a" * 10_000: {}}, r"^.{0,200}$"),
+        ({"\ud800": slot(0, 8)}, "half of a character"),
+        ({"__metadata__": {"\udc00": ""}, "a": slot(0, 8)}, "half of a character"),
+        ({"__metadata__": {"n": "\ud83d"}, "m": slot(0, 8)}, "half of a character"),
         ({"__metadata__": {"n": 1}, "a": slot(0, 8)}, "metadata"),
         ('{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}', "twice"),
         ('{"__metadata__":{"x":"1","x":"2"},"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}', "twice"),
@@ -86,6 +98,31 @@ def test_a_header_that_is_written_here_is_read_by_the_library() -> None:
 def test_a_malformed_header_is_refused(document: dict[str, Any] | str, fault: str) -> None:
     with pytest.raises(IntegrityError, match=fault):
         made(document, 8)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be", "utf-8-sig", "latin-1"])
+def test_a_header_in_another_encoding_than_utf_8_is_refused(encoding: str) -> None:
+    header = json.dumps({"é": slot(0, 8)}, ensure_ascii=False).encode(encoding)
+    with pytest.raises(IntegrityError, match=r"not JSON|brace"):
+        parse_layout(header, 8)
+
+
+def test_a_header_of_many_names_or_dimensions_is_refused_in_one_pass() -> None:
+    # What compares each with each, or multiplies them all, takes minutes.
+    many = 200_000
+    names = "".join(f'"{i}":0,' for i in range(many))
+    with pytest.raises(IntegrityError, match="names '77' twice"):
+        made(f'{{{names}"77":0}}', 8)
+    shape = f"{(1 << 63) - 1}," * many
+    with pytest.raises(IntegrityError, match=f"has {many + 1} dimensions"):
+        made(f'{{"a":{{"dtype":"U8","shape":[{shape}1],"data_offsets":[0,8]}}}}', 8)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0, 1 << 50), (1,) * 64, (), ((1 << 57) - 1, 0)])
+def test_a_tensor_that_a_header_allows_can_be_made(shape: tuple[int, ...]) -> None:
+    size = byte_count("F64", shape)
+    made({"a": slot(0, size, list(shape), "F64")}, size)
+    assert torch.empty(shape, dtype=torch.float64).shape == shape
 
 
 @pytest.mark.parametrize("claimed", [1 << 63, 100_000_001, 300])

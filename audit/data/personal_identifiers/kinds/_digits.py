@@ -5,8 +5,22 @@ from __future__ import annotations
 import re
 from datetime import date
 
+# No point directly before, as fractions have one, unless it ends a word: "Tel.138...".
+NO_FRACTION = r"(?:(?<!\.)|(?<=[^\s\d]\.))"
+
 # GB/T 2260: the first two digits of a place in China; 71, 81 to 83 are used for Taiwan, Hong Kong and Macao.
 _PROVINCE = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
+# E.164 gives zones 1 and 7 country codes of one digit, and the others of two or three.
+_COUNTRY = re.compile(
+    r"[17]|2[07]|3[0-469]|4[01345-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]"
+    r"|2[1245689]\d|3[578]\d|42\d|5[09]\d|6[789]\d|8[0578]\d|9[67]\d|99[2-68]"
+)
+
+
+def country_code(digits: str) -> str | None:
+    """The country code that digits start with, if it is one that is assigned."""
+    found = _COUNTRY.match(digits)
+    return None if found is None else found.group()
 
 
 def luhn(digits: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from audit.data.personal_identifiers.kind import Kind, register
-from audit.data.personal_identifiers.kinds._digits import chinese_region, is_date
+from audit.data.personal_identifiers.kinds._digits import NO_FRACTION, chinese_region, is_date
 
 # ISO/IEC 7064 mod 11-2: powers of two, and the check character of each remainder.
 _WEIGHTS = tuple(2 ** (17 - place) % 11 for place in range(17))
@@ -21,7 +21,7 @@ class ChineseIdentity(Kind):
     noun = "Chinese resident identity numbers"
     evidence = "checksum"
     chance = 1 / 11
-    pattern = re.compile(r"(?<![A-Za-z0-9.])\d{17}[\dXx](?![A-Za-z0-9]|\.\d)")
+    pattern = re.compile(rf"(?<![A-Za-z0-9]){NO_FRACTION}\d{{17}}[\dXx](?![A-Za-z0-9]|\.\d)", re.ASCII)
     column_names = ("idcard", "身份证", "证件号")
 
     def candidates(self, cell: str) -> list[str]:

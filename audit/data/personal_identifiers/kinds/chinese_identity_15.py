@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from audit.data.personal_identifiers.kind import Kind, register
-from audit.data.personal_identifiers.kinds._digits import chinese_region, is_date
+from audit.data.personal_identifiers.kinds._digits import NO_FRACTION, chinese_region, is_date
 
 
 @register
@@ -18,8 +18,12 @@ class ChineseIdentity15(Kind):
     evidence = "form"
     # 35 of 100 provinces, and 36,525 of 1,000,000 dates.
     chance = 0.013
-    pattern = re.compile(r"(?<![A-Za-z0-9.])\d{15}(?![A-Za-z0-9]|\.\d)")
+    pattern = re.compile(rf"(?<![A-Za-z0-9]){NO_FRACTION}\d{{15}}(?![A-Za-z0-9]|\.\d)", re.ASCII)
     column_names = ("idcard", "身份证", "证件号")
+
+    def draw(self, candidate: str) -> str:
+        """Place and date, which the rule is about: numbers that count on share them."""
+        return candidate[:12]
 
     def holds(self, candidate: str) -> bool:
         """The place is in a province and the date exists."""

@@ -17,7 +17,7 @@ class ChinesePassport(Kind):
     evidence = "form"
     # Many codes are a letter and eight digits: the form says nothing unless the column's name agrees.
     alone = False
-    pattern = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,2}\d{7,8}(?![A-Za-z0-9])")
+    pattern = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{1,2}\d{7,8}(?![A-Za-z0-9])", re.ASCII)
     column_names = ("passport", "护照", "证件号")
 
     def holds(self, candidate: str) -> bool:

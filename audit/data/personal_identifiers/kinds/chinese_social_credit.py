@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from audit.data.personal_identifiers.kind import Kind, register
-from audit.data.personal_identifiers.kinds._digits import chinese_region
+from audit.data.personal_identifiers.kinds._digits import NO_FRACTION, chinese_region
 
 # The letters I, O, S, V and Z are not used.
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -21,7 +21,10 @@ class ChineseSocialCredit(Kind):
     noun = "unified social credit codes"
     evidence = "checksum"
     chance = 1 / 31
-    pattern = re.compile(r"(?<![A-Za-z0-9.])[1-9A-GNYa-gny][1-9A-Ga-g]\d{6}[0-9A-HJ-NP-RTUWXYa-hj-np-rtuwxy]{10}(?![A-Za-z0-9]|\.\d)")
+    pattern = re.compile(
+        rf"(?<![A-Za-z0-9]){NO_FRACTION}[1-9A-GNYa-gny][1-9A-Ga-g]\d{{6}}[0-9A-HJ-NP-RTUWXYa-hj-np-rtuwxy]{{10}}(?![A-Za-z0-9]|\.\d)",
+        re.ASCII,
+    )
     column_names = ("uscc", "信用代码")
 
     def candidates(self, cell: str) -> list[str]:

@@ -15,8 +15,12 @@ class Email(Kind):
 
     noun = "e-mail addresses"
     evidence = "form"
-    # Every repetition is bounded and starts at a border, so that no cell takes long.
-    pattern = re.compile(r"(?<![\w.%+-])[\w.%+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
+    # Every repetition is bounded and starts at a border, so that no cell takes long. Text that is written without blanks
+    # may go on before and after an address of Latin letters.
+    pattern = re.compile(
+        r"(?:(?<![\w.%+-])[\w.%+-]{1,64}|(?<![A-Za-z0-9_.%+-])[A-Za-z0-9_.%+-]{1,64})@"
+        r"(?:[\w-]{1,63}\.){1,8}(?:[A-Za-z]{2,24}(?![A-Za-z0-9_-])|[^\W\d_]{2,24}(?![\w-]))"
+    )
     column_names = ("email", "e mail", "mail", "邮箱", "邮件", "电邮")
 
     def holds(self, candidate: str) -> bool:

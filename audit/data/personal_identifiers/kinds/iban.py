@@ -42,7 +42,8 @@ class Iban(Kind):
     evidence = "checksum"
     chance = 1 / 97
     pattern = re.compile(
-        r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}|(?: [A-Za-z0-9]{4}){2,7}(?: [A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])"
+        r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[A-Za-z0-9]{11,30}|(?: [A-Za-z0-9]{4}){2,7}(?: [A-Za-z0-9]{1,3})?)(?![A-Za-z0-9])",
+        re.ASCII,
     )
     column_names = ("iban", "bankaccount", "account", "账号", "账户")
 

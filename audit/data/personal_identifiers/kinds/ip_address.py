@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from audit.data.personal_identifiers.kind import Kind, register
+from audit.data.personal_identifiers.kinds._digits import NO_FRACTION
 
 
 @register
@@ -16,7 +17,10 @@ class IpAddress(Kind):
 
     noun = "IP addresses"
     evidence = "form"
-    pattern = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:]))")
+    pattern = re.compile(
+        rf"(?<![\w:]){NO_FRACTION}(?:\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?!\w|\.\d)|[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,7}}(?![\w:]))",
+        re.ASCII,
+    )
     column_names = ("ip", "ipaddress", "ipaddr", "ipv4", "ipv6")
 
     def holds(self, candidate: str) -> bool:

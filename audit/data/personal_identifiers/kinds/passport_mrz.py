@@ -22,7 +22,7 @@ class PassportMrz(Kind):
     evidence = "checksum"
     # Number, birth, expiry and the composite have a digit each. The composite is not independent, and three remain.
     chance = 1e-3
-    pattern = re.compile(rf"(?<![A-Z0-9<])(?:{_CARD.pattern}|{_BOOKLET.pattern})(?![A-Z0-9<])")
+    pattern = re.compile(rf"(?<![A-Z0-9<])(?:{_CARD.pattern}|{_BOOKLET.pattern})(?![A-Z0-9<])", re.ASCII)
     column_names = ("mrz", "passport", "护照")
 
     def holds(self, candidate: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from audit.data.personal_identifiers.kind import Kind, register
-from audit.data.personal_identifiers.kinds._digits import luhn
+from audit.data.personal_identifiers.kinds._digits import NO_FRACTION, luhn
 
 # First and last prefix, and the lengths that are issued in the range.
 _RANGES = (
@@ -34,7 +34,7 @@ class PaymentCard(Kind):
     noun = "payment card numbers"
     evidence = "checksum"
     chance = 0.1
-    pattern = re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){12,18}(?![\w]|[.\-]\d)")
+    pattern = re.compile(rf"(?<![\w+-]){NO_FRACTION}\d(?:[ -]?\d){{12,18}}(?!\w|[.\-]\d)", re.ASCII)
     column_names = ("card", "pan", "creditcard", "cardnumber", "银行卡", "信用卡", "卡号")
 
     def candidates(self, cell: str) -> list[str]:

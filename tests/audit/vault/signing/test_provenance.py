@@ -24,6 +24,7 @@ Sign = Callable[..., bytes]
 Require = Callable[..., Provenance]
 DAY = datetime.timedelta(days=1)
 FILE = "cd" * 32
+SEALED = {"credit.age": FILE}
 TRAINED, AUDITED = Trained("ef" * 32), Audited("ef" * 32, ("RULE",))
 
 
@@ -107,8 +108,8 @@ def test_each_role_may_make_its_own_statement_and_no_other(
     # The releaser's statement beside it vouches for the model, as a package alone does not.
     releaser = generate_signing_key()
     trusted = store(Signer("Alice", alice.verifying, (role,)), Signer("R", releaser.verifying, ("releaser",)))
-    about = {"sha256": FILE} if isinstance(predicate, Packaged) else {}
-    found = require(trusted, sign(alice, predicate, **about), sign(releaser), file_sha256=FILE)
+    about = {"name": "credit.age", "sha256": FILE} if isinstance(predicate, Packaged) else {}
+    found = require(trusted, sign(alice, predicate, **about), sign(releaser), sealed=SEALED)
     assert ("Alice" in {v.signer for v in found.statements}) == (role == predicate.role)
 
 
@@ -126,18 +127,31 @@ def test_a_package_is_about_the_file_and_says_nothing_of_what_is_in_it(
     require: Require, sign: Sign, alice: SigningKey, bob: SigningKey, trainer: Signer, root: str
 ) -> None:
     packager = Signer("Bob", bob.verifying, ("packager",))
-    package = sign(bob, Packaged(), sha256=FILE)
+    package = sign(bob, Packaged(), name="credit.age", sha256=FILE)
     trusted = store(trainer, packager, required=("packager",))
-    assert len(require(trusted, sign(alice, TRAINED), package, file_sha256=FILE).statements) == 2
-    for file in (None, "12" * 32):
+    assert len(require(trusted, sign(alice, TRAINED), package, sealed=SEALED).statements) == 2
+    for sealed in (None, {"credit.age": "12" * 32}, {**SEALED, "shard.age": FILE}, {"fraud.age": FILE}):
         with pytest.raises(IntegrityError, match="lacks the word of the packager"):
-            require(trusted, sign(alice, TRAINED), package, file_sha256=file)
+            require(trusted, sign(alice, TRAINED), package, sealed=sealed)
     # A packager who names the root speaks of other bytes than those of the file; and by themself they vouch for no model.
     for alone in (package, sign(bob, Packaged(), sha256=root)):
         with pytest.raises(IntegrityError, match="nobody whose word is taken"):
-            require(store(packager), alone, file_sha256=FILE)
+            require(store(packager), alone, sealed=SEALED)
     with pytest.raises(IntegrityError, match="about something else"):
-        require(store(trainer), sign(alice, TRAINED, sha256=FILE), file_sha256=FILE)
+        require(store(trainer), sign(alice, TRAINED, sha256=FILE), sealed=SEALED)
+
+
+def test_an_audit_that_found_a_rule_violated_vouches_for_no_model_and_is_told(
+    require: Require, sign: Sign, alice: SigningKey, bob: SigningKey, trainer: Signer
+) -> None:
+    auditor = Signer("Bob", bob.verifying, ("auditor",))
+    failed = sign(bob, Audited("ef" * 32, failed=("RULE",)))
+    for trusted in (store(auditor), store(auditor, required=("auditor",))):
+        with pytest.raises(IntegrityError, match=r"nobody whose word is taken.*found rules violated"):
+            require(trusted, failed)
+    assert {v.statement.role for v in require(store(trainer, auditor), failed, sign(alice, TRAINED)).statements} == {"auditor", "trainer"}
+    # Of a bundle it is the audit that is asked for.
+    assert require(store(auditor), failed, required_roles=("auditor",)).version == 3
 
 
 def test_a_revoked_signer_counts_for_nothing_whatever_time_is_claimed(

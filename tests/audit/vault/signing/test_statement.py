@@ -58,7 +58,7 @@ def test_every_role_has_one_kind_of_statement_and_one_type() -> None:
 
 def test_an_audit_is_a_test_result_as_in_toto_describes_it() -> None:
     # github.com/in-toto/attestation, spec/v1/statement.md and spec/predicates/test-result.md; extensions bear a URI as their name.
-    content = json.loads(example(Audited(A, ("HOLDS",), ("UNDECIDED",), ("BROKEN",), policy=B)).encode())
+    content = json.loads(example(Audited(A, ("HOLDS",), ("UNDECIDED",), ("BROKEN",), policy=B, classifier=B)).encode())
     assert content == {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": "model.safetensors.age", "digest": {"sha256": A}}],
@@ -69,7 +69,7 @@ def test_an_audit_is_a_test_result_as_in_toto_describes_it() -> None:
             "passedTests": ["HOLDS"],
             "warnedTests": ["UNDECIDED"],
             "failedTests": ["BROKEN"],
-            CLAIM: {"model": {"id": "credit", "version": 3}, "time": "2026-06-15T12:00:00Z", "manifest": {"sha256": A}},
+            CLAIM: {"model": {"id": "credit", "version": 3}, "time": "2026-06-15T12:00:00Z", "manifest": {"sha256": A}, "classifier": B},
         },
     }
 
@@ -108,12 +108,12 @@ def _set(value: object, *path: str) -> Callable[[dict[str, Any]], None]:
         (Released(), _set([{"name": "a", "digest": {"sha256": A, "sha512": A}}], "subject")),
         (Released(), _set([{"name": "a", "digest": {"sha256": A}, "uri": "x"}], "subject")),
         (Released(), _set([{"name": "a", "digest": {"sha256": A}}] * 2, "subject")),
-        (Released(), _set([{"name": str(i), "digest": {"sha256": A}} for i in range(17)], "subject")),
+        (Released(), _set([{"name": str(i), "digest": {"sha256": A}} for i in range(4098)], "subject")),
         (Released(), _set([{"name": "a\x1b[2J", "digest": {"sha256": A}}], "subject")),
         (Packaged(), _set([{"name": "../a", "digest": {"sha256": A}}], "subject")),
         (Packaged(), _set([{"name": "a\\b", "digest": {"sha256": A}}], "subject")),
         (Packaged(), _set([{"name": "..", "digest": {"sha256": A}}], "subject")),
-        (Packaged(), _set([{"name": n, "digest": {"sha256": A}} for n in "ab"], "subject")),
+        (Packaged(), _set([{"name": n, "digest": {"sha256": A}} for n in ("a", "../b")], "subject")),
         (Released(), _set(None, "predicate")),
         (Released(), _set(1, "predicate", "more")),
         (Released(), _set({"id": "credit"}, "predicate", "model")),

@@ -24,7 +24,8 @@ from classifier.adapters.predictions import prediction_columns
 from classifier.adapters.rest import from_rest
 from classifier.adapters.sklearn import from_sklearn, from_skops
 from classifier.adapters.weights import load_weights
-from classifier.classifier import DOCUMENT, Classifier, Description
+from classifier.classifier import DOCUMENT, Classifier
+from classifier.description import Description
 from classifier.errors import AssayError, ConfigurationError, IntegrityError, StorageError
 from classifier.formats.tables import read_table
 from classifier.records import read_record

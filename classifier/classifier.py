@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,45 +18,17 @@ from classifier.architecture import ARCHITECTURES, Architecture
 from classifier.black_box import LogProbabilities
 from classifier.calibration import Calibration
 from classifier.chunks import in_chunks
+from classifier.description import METADATA, Description, described_digest
 from classifier.errors import IntegrityError, ModelError
 from classifier.modality import MODALITIES
 from classifier.probing import require_function
-from classifier.records import as_record, canonical_json, digest, folder_atomically, parse_record, read_record, write_atomically
+from classifier.records import as_record, canonical_json, folder_atomically, parse_record, read_record, write_atomically
 from classifier.schema import Schema
 from classifier.tensor_records import fingerprints
 from classifier.trees import Trees
 
 Factory = Callable[[Schema, int], nn.Module]
 WEIGHTS, DOCUMENT = "weights.safetensors", "classifier.json"
-#: Where the metadata of a file of tensors keep the description.
-METADATA = "assay"
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a saved classifier says of itself, beside its weights.
-
-    Args:
-        schema: What the inputs mean.
-        classes: Name of each class.
-        architecture: Id in the registry of architectures; ``None`` for a module of one's own.
-        options: Options of the architecture.
-        card: What is told of it: training record, intended use. Not part of the digest.
-        calibration: What is done with the network's logits; ``None`` leaves them.
-        version: Version of this record.
-    """
-
-    schema: Schema
-    classes: tuple[str, ...]
-    architecture: str | None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    card: Mapping[str, Any] = field(default_factory=dict)
-    calibration: Calibration | None = None
-    version: int = 1
-
-    def __post_init__(self) -> None:
-        if self.calibration is not None:
-            self.calibration.require(len(self.classes))
 
 
 class Classifier:
@@ -310,14 +282,6 @@ class Classifier:
     def __repr__(self) -> str:
         kind = self.description.architecture or (type(self.module).__name__ if self.module else "black box")
         return f"Classifier({kind}, {len(self.schema.features)} features, classes {', '.join(self.classes)}, {self.digest[:12]})"
-
-
-def described_digest(document: Mapping[str, Any], tensors: Mapping[str, list[Any]], *, origin: str = "") -> str:
-    """The digest of a classifier, from its description as a record and the fingerprint of each tensor; see `Classifier.digest`."""
-    content = {key: document[key] for key in ("schema", "classes", "architecture", "options")}
-    # One without a calibration keeps the digest of earlier releases.
-    content |= {"calibration": document["calibration"]} if document["calibration"] else {}
-    return digest({**content, "tensors": tensors, "origin": origin})
 
 
 def _registered(factory: Factory | Architecture | None) -> tuple[str | None, dict[str, Any]]:

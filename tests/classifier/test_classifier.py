@@ -16,7 +16,7 @@ from classifier import Classifier, Feature, Schema
 from classifier.architecture import ARCHITECTURES, Architecture
 from classifier.architectures.logistic import Logistic
 from classifier.architectures.mlp import MLP
-from classifier.classifier import METADATA
+from classifier.description import METADATA
 from classifier.errors import ConfigurationError, IntegrityError, ModelError
 from classifier.seeds import Seed
 

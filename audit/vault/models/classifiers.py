@@ -17,7 +17,8 @@ from audit.vault.signing.trust import Trusted, resolve_trust
 from audit.vault.signing.trust_store import TrustStore
 from audit.vault.tensors.manifest import TensorDigests, new_salt
 from audit.vault.tensors.writing import Unsealed
-from classifier.classifier import METADATA, Classifier, Factory
+from classifier.classifier import Classifier, Factory
+from classifier.description import METADATA
 from classifier.errors import UnsealError
 
 

@@ -22,7 +22,7 @@ from audit.vault.signing.keys import SigningKey
 from audit.vault.signing.predicates import Audited, Packaged, Predicate, Released, Role, Trained
 from audit.vault.signing.statement import Statement, Subject
 from audit.vault.tensors.types import torch_type
-from classifier.classifier import METADATA, described_digest
+from classifier.description import METADATA, described_digest
 from classifier.errors import ConfigurationError
 from classifier.records import file_atomically
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from audit.vault import Identity, SigningKey, decrypt_bytes, encrypt_bytes, open_tensors, seal, unseal
 from audit.vault.tensors.manifest import KEY
 from classifier import Classifier
-from classifier.classifier import METADATA
+from classifier.description import METADATA
 from classifier.errors import UnsealError
 
 Change = Callable[[dict[str, Tensor], dict[str, str]], None]

@@ -33,7 +33,7 @@ from audit.vault.models.statement_files import statement_paths
 from audit.vault.signing.predicates import Audited, Role
 from audit.vault.signing.trust_store import ModelRule, Signer
 from classifier import Classifier
-from classifier.classifier import METADATA
+from classifier.description import METADATA
 from classifier.errors import ConfigurationError, UnsealError
 
 MakeClassifier = Callable[[int], Classifier]

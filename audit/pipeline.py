@@ -18,8 +18,7 @@ from audit.configuration import Configuration
 from audit.report import render_html, write_figures
 from audit.runner import choose_checks, run
 from audit.sealed_rows import SealedRows
-from audit.subject import Subject
-from audit.supply_chain import scan
+from audit.supply_chain.checks.files import scanned_files
 from audit.supply_chain.mlbom import write_bill_of_materials
 from audit.vault import ALLOW_UNSIGNED, Identity, decrypt_bytes, encrypt_bytes, seal, unseal
 from classifier.classifier import Classifier
@@ -148,7 +147,7 @@ def audit_configuration(
             write_figures(audit, draft / "figures", language=language)
             report = render_html(audit, language=language, run=facts, policy=policy)
             write_atomically(draft / f"report.{language}.html", report.encode())
-        bill = _bill_of_materials(audit, subject, configuration)
+        bill = _bill_of_materials(audit, configuration)
         write_atomically(draft / "exports" / "mlbom.cdx.json", bill)
         clock.lap("report")
         write_atomically(draft / "run.json", canonical_json({**facts, "seconds": {**clock.seconds, "checks": durations}}) + b"\n")
@@ -178,7 +177,7 @@ def _sealed_rows(recipients: tuple[str, ...], own: list[Identity]) -> SealedRows
     return SealedRows(recipients, partial(encrypt_bytes, recipients=recipients), decrypt)
 
 
-def _bill_of_materials(audit: Audit, subject: Subject, configuration: Configuration) -> bytes:
+def _bill_of_materials(audit: Audit, configuration: Configuration) -> bytes:
     """What the classifier is made of, for who keeps a register of such."""
     measured = [metric for evidence in audit.evidence if evidence.check.startswith("performance.") for metric in evidence.metrics]
     licence = configuration.declarations.get("licence")
@@ -186,7 +185,7 @@ def _bill_of_materials(audit: Audit, subject: Subject, configuration: Configurat
         audit.identity,
         version=str(audit.trust["version"]) if "version" in audit.trust else None,
         licences=() if licence is None else (licence,),
-        files=[file for path in subject.files for file in scan(path).files],
+        files=[file for evidence in audit.evidence if evidence.check == "supply_chain.files" for file in scanned_files(evidence)],
         metrics=measured,
         software=audit.software,
     )

@@ -95,7 +95,7 @@ def structured(look: Look) -> str | None:
     """What content is that no mark at its beginning tells."""
     if is_safetensors(look):
         return "safetensors"
-    if is_onnx(look.source):
+    if is_onnx(look.source, claimed=suffix_of(look.name) == ".onnx"):
         return "onnx"
     return None
 

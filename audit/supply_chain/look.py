@@ -47,6 +47,8 @@ class Journal:
     beyond: Counter[str] = field(default_factory=Counter)
     looked_into: bool = True
     members: int = 0
+    ranges: set[tuple[Path, int, int]] = field(default_factory=set)
+    claimed: Counter[Path] = field(default_factory=Counter)
 
     def add(self, rule: str, reason: str, *, member: str = "", offset: int | None = None, severity: Severity | None = None) -> None:
         """Write down a finding, or count it where there are many of its rule."""
@@ -58,6 +60,14 @@ class Journal:
             self.findings.append(finding)
         else:
             self.beyond[rule] += 1
+
+    def claim(self, path: Path, begin: int, length: int) -> int:
+        """How many bytes of another file the ranges take that were claimed up to this one; 0 where it was claimed before."""
+        if (path, begin, length) in self.ranges:
+            return 0
+        self.ranges.add((path, begin, length))
+        self.claimed[path] += length
+        return self.claimed[path]
 
     def close(self) -> tuple[ScanFinding, ...]:
         """All findings; of rules that were found too often to list, one that says how often."""
@@ -122,7 +132,12 @@ class Look:
         )
 
 
+def harmless(text: str) -> str:
+    """A name from a hostile file, whole, without characters that command a terminal or turn its order around."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
 def printable(text: str) -> str:
-    """A name from a hostile file as it may be shown: without characters that command a terminal or turn its order around."""
-    clean = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    """A name from a hostile file as it may be shown: harmless, and short."""
+    clean = harmless(text)
     return clean if len(clean) <= 200 else f"{clean[:150]}...{clean[-40:]}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from audit.supply_chain.archives.packed import STREAMS, look_into_stream
 from audit.supply_chain.archives.tar_file import look_into_tar
-from audit.supply_chain.archives.zip_directory import Directory, UnreadableError, find_end, read_directory
+from audit.supply_chain.archives.zip_directory import CENTRAL, Directory, UnreadableError, find_end, read_directory
 from audit.supply_chain.archives.zip_file import look_into_zip, read_members
 from audit.supply_chain.formats.gguf_file import look_into_gguf
-from audit.supply_chain.formats.json_file import look_into_json
+from audit.supply_chain.formats.json_file import LONGEST, TEMPLATES, check_template, look_into_json
 from audit.supply_chain.formats.keras_config import search_configuration
 from audit.supply_chain.formats.numpy_file import look_into_array
 from audit.supply_chain.formats.onnx_file import look_into_onnx
@@ -18,6 +18,8 @@ from audit.supply_chain.kinds import EXPECTED, OPAQUE, PICKLES, RUNS, kind_of, s
 from audit.supply_chain.look import DEEPEST, Look
 from audit.supply_chain.pickles.sequence import look_for_pickles
 
+# One entry of a directory of zip, with all that may follow its name.
+_LONGEST_ENTRY = 1 << 18
 _LOOKS = {
     "numpy": look_into_array,
     "safetensors": look_into_safetensors,
@@ -90,7 +92,11 @@ def _end(look: Look) -> None:
         return
     try:
         directory = read_directory(look.source, end)
-    except UnreadableError:
+    except UnreadableError as error:
+        # Its directory ends where the record begins, or lies where that says: other programs may be content with it.
+        before = look.source.read_at(max(0, end - _LONGEST_ENTRY), min(end, _LONGEST_ENTRY))
+        if CENTRAL in before or look.source.read_at(int.from_bytes(look.source.read_at(end + 16, 4), "little"), 4) == CENTRAL:
+            look.unseen("zip.malformed", f"it ends as a zip archive, and {error}", end)
         return
     look.find("zip.polyglot", "it ends as a zip archive, and begins as something else", directory.base)
     look_into_zip(look, directory)
@@ -105,6 +111,8 @@ def _text(look: Look, suffix: str) -> str:
     first = look.source.read_at(0, 64).lstrip()[:1]
     if suffix in (".yaml", ".yml"):
         search_tags(look)
+    if suffix in TEMPLATES:
+        check_template(look, look.source.read_at(0, LONGEST).decode("utf-8", "backslashreplace"))
     if suffix == ".json" or first in (b"{", b"["):
         if look_into_json(look):
             return "json"
@@ -118,5 +126,7 @@ def _mismatch(look: Look, kind: str, suffix: str) -> None:
     if expected is None or kind in expected or (kind == "other" and "json" in expected):
         return
     severe = kind in RUNS and not expected & RUNS
+    if kind == "other":
+        look.journal.looked_into = False
     said = f"its name ends in {suffix}, and " + ("nothing of it is known" if kind == "other" else f"it is: {kind}")
     look.find("file.mismatch", said, severity="high" if severe else None)

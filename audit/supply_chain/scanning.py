@@ -6,12 +6,14 @@ import hashlib
 import io
 import os
 import stat
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from audit.supply_chain.archives.names import check_repetitions
 from audit.supply_chain.findings import SEVERITIES, Scan, ScanFinding, ScannedFile
-from audit.supply_chain.look import Journal, Look, printable
+from audit.supply_chain.look import Journal, Look, harmless, printable
 from audit.supply_chain.looking import look_into
 from audit.supply_chain.source import BLOCK, Source
 from classifier.errors import ConfigurationError, StorageError
@@ -55,8 +57,37 @@ def scan(path: str | Path, *, progress: bool = False) -> Scan:
         whole = Look(Source(io.BytesIO(), 0, 0), ".", journal)
         check_repetitions(whole, [entry.relative_to(base).as_posix() for entry in entries], rule="file.case")
         findings += journal.close()
-    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), f.file, f.member, -1 if f.offset is None else f.offset, f.rule, f.reason))
-    return Scan(_shown(root), tuple(sorted(files, key=lambda file: file.name)), tuple(findings))
+    return Scan(_shown(root), tuple(sorted(files, key=lambda file: file.name)), tuple(sorted(findings, key=_by_severity)))
+
+
+def scan_together(paths: Sequence[str | Path]) -> Scan:
+    """Several files and folders as one scan, every file named from the folder that holds them all.
+
+    Args:
+        paths: What is scanned, each once.
+
+    Returns:
+        As of `scan`. No two files have one name.
+    """
+    found = {path: scan(path) for path in dict.fromkeys(Path(os.path.abspath(path)) for path in paths)}
+    base = Path(os.path.commonpath([path.parent for path in found])) if found else Path()
+    homes = {path: path if path.is_dir() else path.parent for path in found}
+    if len(found) == 1:
+        base = homes[next(iter(homes))]
+    named = {path: _shown(homes[path].relative_to(base)) for path in found}
+
+    def name(path: Path, file: str) -> str:
+        return file if named[path] == "." else f"{named[path]}/{file}"
+
+    files = {name(path, file.name): replace(file, name=name(path, file.name)) for path, one in found.items() for file in one.files}
+    findings = dict.fromkeys(replace(finding, file=name(path, finding.file)) for path, one in found.items() for finding in one.findings)
+    return Scan(_shown(base), tuple(files[key] for key in sorted(files)), tuple(sorted(findings, key=_by_severity)))
+
+
+def _by_severity(finding: ScanFinding) -> tuple[int, str, str, int, str, str]:
+    """The order of findings: the gravest first, then by their place."""
+    place = -1 if finding.offset is None else finding.offset
+    return SEVERITIES.index(finding.severity), finding.file, finding.member, place, finding.rule, finding.reason
 
 
 def _entries(root: Path) -> list[Path]:
@@ -131,7 +162,7 @@ def _link(entry: Path, base: Path, journal: Journal) -> ScannedFile:
 
 
 def _shown(path: Path) -> str:
-    return printable(path.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+    return harmless(path.as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 class _Steps:

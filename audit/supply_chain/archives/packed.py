@@ -103,7 +103,8 @@ STREAMS: dict[str, Callable[[], Any]] = {
 
 def look_into_stream(look: Look, kind: str) -> None:
     """A file packed as a whole."""
-    name = look.name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz").removesuffix(".lzma").removesuffix(".z")
+    name = look.name.removesuffix(".tgz") + ".tar" if look.name.endswith(".tgz") else look.name
+    name = name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz").removesuffix(".lzma").removesuffix(".z")
     try:
         with spooled(unpack(look.source, STREAMS[kind], look, several=kind in ("gzip", "bzip2", "xz"))) as source:
             look.into(look.inside(name, source, shown="(unpacked)"))

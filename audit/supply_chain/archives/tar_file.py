@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit.supply_chain.archives.names import check_path, check_repetitions
-from audit.supply_chain.look import DEEPEST, Look, printable
+from audit.supply_chain.look import DEEPEST, Look, harmless, printable
 
 BLOCK = 512
 # A longer name or list of attributes is an attempt to exhaust memory.
@@ -18,7 +18,11 @@ class MalformedError(Exception):
 def is_tar_header(head: bytes) -> bool:
     """Whether a block of 512 bytes is a header whose checksum holds."""
     try:
-        return len(head) == BLOCK and head != bytes(BLOCK) and _octal(head[148:156]) == sum(head[:148]) + 8 * 32 + sum(head[156:])
+        if len(head) != BLOCK or head == bytes(BLOCK):
+            return False
+        summed = head[:148] + 8 * b" " + head[156:]
+        # Some systems sum bytes with a sign.
+        return _octal(head[148:156]) in (sum(summed), sum(summed) - 256 * sum(byte > 127 for byte in summed))
     except MalformedError:
         return False
 
@@ -71,7 +75,7 @@ def _members(look: Look, names: list[str]) -> None:
         if sparse:
             look.unseen("archive.opaque", f"{printable(name)!r} is packed as a sparse file")
         elif kind != _FOLDER and content.size:
-            look.into(look.inside(name, content, shown=printable(name)))
+            look.into(look.inside(name, content, shown=harmless(name)))
         place += BLOCK + -(-size // BLOCK) * BLOCK
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from audit.supply_chain.archives.names import check_mode, check_path, check_repetitions
 from audit.supply_chain.archives.packed import BombError, DamagedError, spooled, unpack
 from audit.supply_chain.archives.zip_directory import END, Directory, Member, UnreadableError, data_of, find_end, read_directory
-from audit.supply_chain.look import DEEPEST, Look, printable
+from audit.supply_chain.look import DEEPEST, Look, harmless, printable
 from audit.supply_chain.source import Source
 
 STORED = 0
@@ -39,6 +39,9 @@ def look_into_zip(look: Look, directory: Directory) -> None:
         return
     names = [member.name.decode("utf-8", "backslashreplace") for member in directory.members]
     check_repetitions(look, names)
+    if sum(member.packed for member in directory.members) > look.source.size:
+        look.unseen("zip.malformed", "members of it lie over one another, and were not looked into")
+        return
     extents: list[tuple[int, int]] = []
     for name, member in zip(names, directory.members, strict=True):
         look.budget.members -= 1
@@ -72,7 +75,7 @@ def member_source(source: Source, directory: Directory, member: Member) -> Sourc
 
 
 def _member(look: Look, name: str, member: Member, packed: Source) -> None:
-    inside = look.inside(name, packed, shown=printable(name))
+    inside = look.inside(name, packed, shown=harmless(name))
     if member.encrypted:
         inside.unseen("archive.encrypted", "it is encrypted")
     elif member.method == STORED:

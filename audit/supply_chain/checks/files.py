@@ -8,8 +8,8 @@ from typing import ClassVar
 from audit.check import Check, register
 from audit.evidence import Evidence, Table
 from audit.subject import Need, Subject
-from audit.supply_chain.findings import SEVERITIES, Scan
-from audit.supply_chain.scanning import scan
+from audit.supply_chain.findings import SEVERITIES, Scan, ScannedFile
+from audit.supply_chain.scanning import scan_together
 from classifier.errors import ConfigurationError
 from classifier.metric import Metric
 from classifier.seeds import Seed
@@ -37,13 +37,12 @@ class Files(Check):
         return 0
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
-        scans = [scan(path) for path in subject.files]
-        files = sum(len(found.files) for found in scans)
-        missed = sum(len(found.not_looked_into) for found in scans)
+        found = scan_together(subject.files)
+        files, missed = len(found.files), len(found.not_looked_into)
         counts = [
             Metric.counted(
                 "supply_chain.findings",
-                sum(found.count()[severity] for found in scans),
+                found.count()[severity],
                 files,
                 better="lower",
                 where={"severity": severity},
@@ -57,18 +56,25 @@ class Files(Check):
                 Metric.counted("supply_chain.files", files, files),
                 Metric.counted("supply_chain.files_not_looked_into", missed, files, better="lower"),
             ),
-            tables=tuple(table for table in (self._findings(scans), _listed(scans)) if table.rows),
+            tables=tuple(table for table in (self._findings(found), _listed(found)) if table.rows),
             parameters=self.options(),
             seed=seed.value,
             notes=("supply_chain.files_alone",),
         )
 
-    def _findings(self, scans: list[Scan]) -> Table:
-        found = sorted((f for one in scans for f in one.findings), key=lambda f: SEVERITIES.index(f.severity))
-        rows = tuple((f.severity, f.position, f.rule, f.reason, f.remedy) for f in found[: self.limit])
+    def _findings(self, found: Scan) -> Table:
+        rows = tuple((f.severity, f.position, f.rule, f.reason, f.remedy) for f in found.findings[: self.limit])
         return Table("findings", ("severity", "place", "rule", "reason", "remedy"), rows)
 
 
-def _listed(scans: list[Scan]) -> Table:
-    rows = tuple((file.name, file.kind, file.size, file.sha256) for one in scans for file in one.files)
-    return Table("files", ("file", "kind", "size", "sha256"), rows)
+def scanned_files(evidence: Evidence) -> tuple[ScannedFile, ...]:
+    """The files that the check scanned, as its evidence has them: a bill of materials states what was looked at, not what is there now."""
+    rows = [dict(zip(table.columns, row, strict=True)) for table in evidence.tables if table.name == "files" for row in table.rows]
+    return tuple(
+        ScannedFile(str(row["file"]), int(str(row["size"])), None if row["sha256"] is None else str(row["sha256"]), str(row["kind"]), True)
+        for row in rows
+    )
+
+
+def _listed(found: Scan) -> Table:
+    return Table("files", ("file", "kind", "size", "sha256"), tuple((f.name, f.kind, f.size, f.sha256) for f in found.files))

@@ -11,12 +11,18 @@ from audit.supply_chain.formats.keras_config import is_keras_config, look_into_c
 from audit.supply_chain.look import Look, printable
 
 # A configuration is small; tokenizers and tables are not, and name no code.
-LONGEST = 32 << 20
+LONGEST = 8 << 20
 # Keys by which a library is told which code to run (transformers: auto_map, custom_pipelines).
 CODE_KEYS = frozenset({"auto_map", "custom_pipelines", "trust_remote_code"})
+# Names of templates that lie beside a model.
+TEMPLATES = frozenset({".jinja", ".jinja2", ".j2"})
 _KEYS = re.compile(rb'"(?:auto_map|chat_template|class_name|custom_pipelines|trust_remote_code)"|\\u00[2-7][0-9a-fA-F]')
-# What no template of a conversation needs: names by which one gets from an object to the whole interpreter.
-TEMPLATE = re.compile(r"""\.\s*__\w+__|\[\s*\\?['"]__\w+__|\|\s*attr\b|_getframe|\bf_globals|\bfunc_globals""")
+# What no template of a conversation needs: names by which one gets from an object to the whole interpreter, escapes that
+# hide them, and keys that are put together.
+TEMPLATE = re.compile(
+    r"""__[A-Za-z]|\\(?:x5f|u005f|137|N\{LOW)|\|\s*attr\b|_getframe|\bf_globals|\bfunc_globals|[\w)\]'"]\s*\[[^\]]*['"]\s*[~+]""",
+    re.IGNORECASE,
+)
 
 
 def look_into_json(look: Look) -> bool:

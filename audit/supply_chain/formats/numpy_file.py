@@ -9,12 +9,15 @@ from math import prod
 
 from audit.supply_chain.look import Look, printable
 from audit.supply_chain.pickles.sequence import look_for_pickles
+from audit.supply_chain.source import Source
 from audit.supply_chain.weights import check_numbers
 
 MAGIC = b"\x93NUMPY"
 # numpy itself refuses a longer one unless it is told to trust the file.
 LONGEST_HEADER = 10_000
 _DTYPE = re.compile(r"([<>|=]?)([biufcSUVmM?OB])(\d{0,9})(\[[a-zA-Z0-9]*\])?")
+# A type of objects, in one of its spellings, or an escape that could hide it.
+_OBJECTS = re.compile(rb"O|object|\\")
 _TYPES = {"f2": "F16", "f4": "F32", "f8": "F64", "c8": "C64", "c16": "C128"}
 
 
@@ -28,8 +31,11 @@ def look_into_array(look: Look) -> None:
         start, dtype, shape = _header(look)
         size, holds_objects = _width(dtype)
     except MalformedError as error:
-        look.unseen("numpy.malformed", str(error))
-        look_for_pickles(look, claimed=False)
+        # numpy may read what is not read here: where that could be an array of objects, what follows is a pickle.
+        start, text = _begin(look.source)
+        rest = look.source.window(start, look.source.size)
+        found = look_for_pickles(look.inside("objects.pkl", rest, shown="(objects)"), claimed=False)
+        look.unseen("numpy.malformed", str(error), severity="high" if found or _OBJECTS.search(text) else None)
         return
     body = look.source.window(start, look.source.size)
     if holds_objects:
@@ -44,16 +50,21 @@ def look_into_array(look: Look) -> None:
         check_numbers(look, body, _TYPES[kind], look.name, order=">" if str(dtype)[0] == ">" else "<", offset=start)
 
 
+def _begin(source: Source) -> tuple[int, bytes]:
+    """Where the numbers begin by the length of the header, and the header, or its beginning."""
+    wide = 2 if source.read_at(6, 1) == b"\x01" else 4
+    length = int.from_bytes(source.read_at(8, wide), "little")
+    return 8 + wide + length, source.read_at(8 + wide, min(length, 1 << 20))
+
+
 def _header(look: Look) -> tuple[int, object, tuple[int, ...]]:
     source = look.source
     major = source.read_at(6, 1)
     if major not in (b"\x01", b"\x02", b"\x03"):
         raise MalformedError("it is of a version that numpy does not write")
-    wide = 2 if major == b"\x01" else 4
-    length = int.from_bytes(source.read_at(8, wide), "little")
-    text = source.read_at(8 + wide, min(length, LONGEST_HEADER + 1))
-    if length > LONGEST_HEADER or len(text) < length:
-        raise MalformedError(f"its header claims {length} bytes, and {LONGEST_HEADER} are the most, or fewer are left")
+    start, text = _begin(source)
+    if len(text) > LONGEST_HEADER or start > source.size:
+        raise MalformedError(f"its header claims {start - 8} bytes, and {LONGEST_HEADER} are the most, or fewer are left")
     try:
         with warnings.catch_warnings():
             # What Python thinks of the escapes in it is of no use to whoever scans.
@@ -66,7 +77,7 @@ def _header(look: Look) -> tuple[int, object, tuple[int, ...]]:
     shape = header["shape"]
     if not isinstance(shape, tuple) or len(shape) > 64 or not all(type(n) is int and 0 <= n < 1 << 63 for n in shape):
         raise MalformedError(f"its shape is {printable(str(shape))[:80]}")
-    return 8 + wide + length, header["descr"], shape
+    return start, header["descr"], shape
 
 
 def _width(dtype: object, depth: int = 0) -> tuple[int, bool]:

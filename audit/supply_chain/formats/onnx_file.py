@@ -21,6 +21,11 @@ _FLOATS = {1: ("F32", 4), 10: ("F16", 2), 11: ("F64", 8), 14: ("C64", 8), 15: ("
 _FLOATS |= {17: ("F8_E4M3", 1), 19: ("F8_E5M2", 1)}
 _WIDTHS = {2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 12: 4, 13: 8, **{code: width for code, (_, width) in _FLOATS.items()}}
 _EXTERNAL = 1
+# Of a text, which may look like nothing but unknown fields, no more are read.
+_MOST_UNKNOWN = 100_000
+# Fields of a model and of a graph.
+_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
+_GRAPH_FIELDS = frozenset({1, 2, 5, 10, 11, 12, 13, 14, 15, 16})
 
 
 @dataclass
@@ -33,17 +38,38 @@ class _Tensor:
     entries: dict[str, str] = field(default_factory=dict)
 
 
-def is_onnx(source: Source) -> bool:
-    """Whether it is a message with a graph, a version and operator sets, and nothing that a model has not."""
+def is_onnx(source: Source, *, claimed: bool) -> bool:
+    """Whether it is a message with a graph, a version and operator sets.
+
+    Args:
+        source: Its bytes.
+        claimed: Whether its name says so: fields that no model has are passed over then, as every reader does.
+    """
     found: dict[int, int] = {}
+    graph: Field | None = None
+    unknown = 0
     try:
         for part in read_fields(source):
-            found[part.number] = part.kind
-            if part.number not in {1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26}:
+            unknown += part.number not in _FIELDS
+            if unknown > _MOST_UNKNOWN and not claimed:
                 return False
+            found[part.number] = part.kind
+            if part.number == 7 and part.kind == BYTES:
+                graph = part
+    except MalformedError:
+        if not claimed:
+            return False
+    if graph is None or not (found.get(1) == VARINT or found.get(8) == BYTES):
+        return False
+    return claimed or found.keys() <= _FIELDS or _is_graph(_message(source, graph))
+
+
+def _is_graph(source: Source) -> bool:
+    try:
+        found = {part.number for part in read_fields(source)}
     except MalformedError:
         return False
-    return found.get(7) == BYTES and (found.get(1) == VARINT or found.get(8) == BYTES)
+    return bool(found & {1, 5}) and found <= _GRAPH_FIELDS
 
 
 def look_into_onnx(look: Look) -> None:
@@ -51,6 +77,8 @@ def look_into_onnx(look: Look) -> None:
     domains: set[str] = set()
     try:
         for part in read_fields(look.source):
+            if part.number not in _FIELDS:
+                look.find("onnx.malformed", f"it has a field {part.number}, which no model has", part.value)
             if part.number in (7, 25) and part.kind == BYTES:
                 _walk(look, _message(look.source, part), part.value, "graph" if part.number == 7 else "function", domains, 0)
             elif part.number == 20 and part.kind == BYTES:
@@ -206,6 +234,9 @@ def _external(look: Look, tensor: _Tensor, base: int) -> None:
     width = _WIDTHS.get(tensor.type)
     if width is not None and prod(tensor.shape) * width != length:
         look.find("onnx.malformed", f"tensor {name!r} has {length} bytes, and its shape needs {prod(tensor.shape) * width}", base)
-    if tensor.type in _FLOATS:
+    claimed = look.journal.claim(there, begin, length)
+    if claimed > found.st_size:
+        look.find("onnx.malformed", f"tensor {name!r} lies over others in {printable(location)!r}", base)
+    elif claimed and tensor.type in _FLOATS:
         with there.open("rb") as file:
             check_numbers(look, Source(file, begin, length), _FLOATS[tensor.type][0], tensor.name)

@@ -17,8 +17,8 @@ SOURCE_NAMES = frozenset([".py", ".pyi", ".pyx", ".ipynb"])
 # Operations of a graph that reach for files or for Python, as a node of it names them: field 2, its length, its name.
 _OPERATIONS = re.compile(b"\x12(?:\x08ReadFile|\x09WriteFile|\x06PyFunc|\x0fPyFuncStateless|\x0bEagerPyFunc)")
 
-# Tags of PyYAML, short and in full.
-_TAGS = re.compile(rb"(?:!!|tag:yaml\.org,2002:)python/\w{1,20}")
+# Tags of PyYAML, short and in full, and what hides one: a handle of the file's own, an escape.
+_TAGS = re.compile(rb"(?:!!|tag:yaml\.org,2002:)python/\w{1,20}|(?:\A|(?<=[\r\n]))%TAG\b|![\w<:,./!-]{0,60}%[0-9A-Fa-f]{2}")
 
 
 def program_of(source: Source, suffix: str) -> str | None:

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from audit.supply_chain.source import Source
 
-VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5
+VARINT, FIXED_64, BYTES, GROUP, GROUP_END, FIXED_32 = 0, 1, 2, 3, 4, 5
 # Fields of one message; a model has some per node, a hostile file as many as bytes.
 MOST_FIELDS = 20_000_000
+# Readers refuse messages that lie deeper in one another.
+_DEEPEST = 100
 _AHEAD = 1 << 16
 
 
@@ -39,7 +41,7 @@ def read_fields(source: Source) -> Iterator[Field]:
     Raises:
         MalformedError: If they are none, or reach beyond the message.
     """
-    place, begin, ahead, count = 0, 0, b"", 0
+    place, begin, ahead, count, groups = 0, 0, b"", 0, 0
     while place < source.size:
         if (place + 32 > begin + len(ahead) and begin + len(ahead) < source.size) or place < begin:
             begin, ahead = place, source.read_at(place, _AHEAD if source.size > 256 else source.size)
@@ -48,30 +50,42 @@ def read_fields(source: Source) -> Iterator[Field]:
         place += used
         if number == 0 or number >= 1 << 29:
             raise MalformedError(f"the field at byte {place} has the number {number}")
+        count += 1
+        if count > MOST_FIELDS:
+            raise MalformedError(f"it has more than {MOST_FIELDS} fields")
+        if kind in (GROUP, GROUP_END):
+            # Nobody writes groups any more, and every reader passes over those that it does not know.
+            if kind == GROUP and not groups:
+                yield Field(number, kind, place, 0)
+            groups += 1 if kind == GROUP else -1
+            if not 0 <= groups <= _DEEPEST:
+                raise MalformedError("a group ends that never began, or lies too deep in others")
+            continue
         if kind == VARINT:
             value, used = _varint(ahead, place - begin)
-            yield Field(number, kind, value, 0)
+            field = Field(number, kind, value, 0)
             place += used
         elif kind in (FIXED_64, FIXED_32):
             size = 8 if kind == FIXED_64 else 4
             if place + size > source.size:
                 raise MalformedError("a number reaches beyond its message")
-            yield Field(number, kind, int.from_bytes(ahead[place - begin : place - begin + size], "little"), 0)
+            field = Field(number, kind, int.from_bytes(ahead[place - begin : place - begin + size], "little"), 0)
             place += size
         elif kind == BYTES:
             size, used = _varint(ahead, place - begin)
             place += used
             if place + size > source.size:
                 raise MalformedError(f"a field claims {size} bytes where {source.size - place} are left")
-            yield Field(number, kind, place, size)
+            field = Field(number, kind, place, size)
             place += size
             if place > begin + len(ahead):
                 begin, ahead = place, b""
         else:
             raise MalformedError(f"a field is written in the way {kind}, which is none")
-        count += 1
-        if count > MOST_FIELDS:
-            raise MalformedError(f"it has more than {MOST_FIELDS} fields")
+        if not groups:
+            yield field
+    if groups:
+        raise MalformedError("a group of it never ends")
 
 
 def _varint(content: bytes, place: int) -> tuple[int, int]:

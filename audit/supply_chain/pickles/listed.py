@@ -14,6 +14,10 @@ from audit.supply_chain.pickles.values import Global
 # What a listed name is good for.
 Role = Literal["value", "function", "class", "estimator"]
 ARRAY_WRAPPER = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
+# Packages that a machine is likely to have, with functions that are named as those of the list.
+_WIDESPREAD = frozenset({"cloudpickle", "dill", "jax", "mpmath", "pandas", "pip", "setuptools", "sympy", "tensorflow"})
+# Functions of Python itself that are named as those of the list, and call or write what they are given.
+_NAMESAKES = frozenset({Global("cgi", "log"), Global("copy", "_reconstruct"), Global("uu", "encode")})
 # Their arguments are asked about later.
 _KEPT = frozenset({Global("numpy", "dtype"), ARRAY_WRAPPER})
 
@@ -78,3 +82,15 @@ def renamed(module: str, name: str) -> Global:
     if (module, name) in names:
         return Global(*names[module, name])
     return Global(_compat_pickle.IMPORT_MAPPING.get(module, module), name)
+
+
+def could_be_meant(found: Global) -> bool:
+    """Whether a name that is on no list is there on purpose, where it may be the chance of bytes that were not meant to be read so.
+
+    Bytes at random spell no two names. A pickle inside a file of joblib has its own numbers for what it remembers: read with
+    the numbers of the file around it, it looks for listed names in texts of that file, of which hardly any is a module.
+    """
+    if not all(part.isidentifier() for part in str(found).split(".")):
+        return False
+    top, dotted, _ = found.module.partition(".")
+    return not is_known_word(found.name) or found in _NAMESAKES or top in _WIDESPREAD or bool(dotted and not is_known_word(found.module))

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from audit.supply_chain.look import Note, printable
-from audit.supply_chain.pickles import listed, usage
+from audit.supply_chain.pickles import listed, states, usage
+from audit.supply_chain.pickles.containers import guard, hand_on, is_plain
 from audit.supply_chain.pickles.opcodes import CODE, STOP
+from audit.supply_chain.pickles.outcome import Outcome, Storage
 from audit.supply_chain.pickles.stream import MalformedError, Stream
 from audit.supply_chain.pickles.values import (
     ARRAY,
     FOREIGN,
-    PLAIN,
     STORAGE,
     TEXT,
     UNKNOWN,
-    Dictionary,
     Global,
     Made,
-    Row,
     Span,
     Value,
 )
@@ -32,46 +30,6 @@ class LimitError(Exception):
     """A limit of the machine was reached."""
 
 
-@dataclass
-class Storage:
-    """Numbers that lie beside a torch pickle.
-
-    Args:
-        type: What torch calls their type, ``"FloatStorage"``.
-        count: How many there are.
-    """
-
-    type: str
-    count: int
-
-
-@dataclass
-class Outcome:
-    """What came of a pickle.
-
-    Args:
-        end: The byte after it, or where it went wrong.
-        notes: What was found.
-        result: What it would give; ``None`` where it went wrong.
-        fault: Why it went wrong.
-        executed: What it calls that is on no list, or cannot be told.
-        wraps: Whether joblib would read an array out of the file somewhere in it.
-        opcodes: How many it has.
-        nested: Bytes in it that a listed function would open as a file of torch.
-        storages: The storages that it refers to, by key.
-    """
-
-    end: int = 0
-    notes: list[Note] = field(default_factory=list)
-    result: Value = None
-    fault: str | None = None
-    executed: set[Value] = field(default_factory=set)
-    wraps: bool = False
-    opcodes: int = 0
-    nested: list[Span] = field(default_factory=list)
-    storages: dict[str, Storage] = field(default_factory=dict)
-
-
 class Machine:
     """Simulates one pickle.
 
@@ -79,16 +37,24 @@ class Machine:
         stream: Its bytes, at the first of them; left behind the last.
         arrays: Called where joblib would read an array out of the file: gives the byte after it, or raises `MalformedError`.
         rows: Whether to keep the items of lists.
+        after: The machine that went before, where one unpickler goes on with what it remembers.
     """
 
-    def __init__(self, stream: Stream, *, arrays: Callable[[Machine, Made], int] | None = None, rows: bool = False) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        arrays: Callable[[Machine, Made], int] | None = None,
+        rows: bool = False,
+        after: Machine | None = None,
+    ) -> None:
         self.stream = stream
         self.outcome = Outcome()
         self._stack: list[Value] = []
         self._marked: list[list[Value]] = []
-        self._memo: dict[int, Value] = {}
-        self._dense: list[Value] = []
-        self._kept = 0
+        self._memo: dict[int, Value] = {} if after is None else after._memo
+        self._dense: list[Value] = [] if after is None else after._dense
+        self._kept: int = 0 if after is None else after._kept
         self._depth = 0
         self.protocol = 0
         self.frame_end = 0
@@ -125,7 +91,9 @@ class Machine:
 
     # What the interpreter does -------------------------------------------------------------------------------------
 
-    def note(self, rule: str, reason: str) -> None:
+    def note(self, rule: str, reason: str, *, opens: bool = False) -> None:
+        self.outcome.misused |= rule in ("pickle.call", "pickle.build")
+        self.outcome.opens |= opens
         if len(self.outcome.notes) < 1000:
             self.outcome.notes.append(Note(rule, self.at, reason))
 
@@ -193,7 +161,7 @@ class Machine:
             raise MalformedError("it recalls something that it never remembered")
 
     def import_name(self, module: Value, name: Value) -> None:
-        if not all(isinstance(part, str) or part in (TEXT, UNKNOWN) for part in (module, name)):
+        if not all(isinstance(part, str) or part is TEXT or part is UNKNOWN for part in (module, name)):
             raise MalformedError("it imports by something that is no text")
         if not isinstance(module, str) or not isinstance(name, str):
             self.note("pickle.unresolved", "it imports something whose name cannot be told from the pickle")
@@ -204,6 +172,7 @@ class Machine:
         if known is None:
             if listed.entry(found) is None:
                 self.note("pickle.global", f"it imports {printable(str(found))}, which is on no list")
+                self.outcome.foreign |= listed.could_be_meant(found)
             known = self._names[found] = found if self.keeps(512) else UNKNOWN
         self.push(known)
 
@@ -211,51 +180,63 @@ class Machine:
         if isinstance(function, Global):
             known = listed.entry(function)
             if known is None:
-                self.outcome.executed.add(function)
+                guard(self, [arguments])
+                self.outcome.called = True
                 self.push(FOREIGN)
                 return
             problem = usage.problem(function, known, arguments, how)
             if problem is not None:
-                self.note("pickle.call", f"it {'calls' if how == 'call' else 'makes a'} {function} {problem}")
-            if function.name == "_load_from_bytes" and isinstance(arguments, tuple) and arguments and isinstance(arguments[0], Span):
-                self.outcome.nested.append(arguments[0])
+                said = f"it {'calls' if how == 'call' else 'makes a'} {function} {problem}"
+                self.note("pickle.call", said, opens=function in usage.OPENERS)
+            if function == usage.OPENS and isinstance(arguments, tuple) and arguments and isinstance(arguments[0], Span):
+                self.outcome.nested.add(arguments[0])
+            hand_on(arguments)
             self.push(self._made(function, known, arguments))
             return
+        guard(self, [arguments])
         if function is FOREIGN:
             self.push(FOREIGN)
             return
-        # Text or a number cannot be called: the interpreter stops here. Anything else may be able to.
-        if function is None or isinstance(function, str | int | tuple | Dictionary | Row | Span) or function in PLAIN:
+        if is_plain(function):
             raise MalformedError("it calls something that cannot be called")
         self.note("pickle.unresolved", "it calls what only running it would tell")
-        if function is UNKNOWN:
-            self.outcome.executed.add(UNKNOWN)
+        self.outcome.called = True
         self.push(UNKNOWN)
 
     def _made(self, function: Global, known: listed.Entry, arguments: Value) -> Made:
-        if known.keeps and self.keeps(256):
-            return Made(function, arguments if isinstance(arguments, tuple) else ())
+        if function == usage.RECONSTRUCTOR and isinstance(arguments, tuple) and arguments and isinstance(arguments[0], Global):
+            function = arguments[0]
+        if known.builds and self.keeps(256):
+            return Made(function, arguments if known.keeps and isinstance(arguments, tuple) else None)
         # One object stands for all that one function made, so that millions of them take no memory.
-        return self._globals.setdefault(function, Made(function))
+        return self._globals.setdefault(function, Made(function, shared=True))
 
     def build(self) -> None:
         state, target = self.pop(), self.top()
+        guard(self, [state])
+        hand_on(state)
         if isinstance(target, Made):
-            known = listed.entry(target.maker)
-            if known is not None and not known.builds:
-                self.note("pickle.build", f"it changes what {target.maker} gave, which no real model does")
-            problem = usage.problem_of_state(target, state)
-            if problem is not None:
-                self.note("pickle.call", f"it gives what {target.maker} made {problem}")
-            if target.arguments is not None:
-                if target.state is not None and target.maker == listed.ARRAY_WRAPPER:
-                    raise MalformedError("it describes an array of joblib twice")
-                target.state = state
+            self._build(target, state)
         elif isinstance(target, Global):
-            self.note("pickle.build", f"it changes {printable(str(target))} itself, for everybody who uses it")
+            self.note("pickle.build", f"it changes {printable(str(target))} itself, for everybody who uses it", opens=True)
         elif target is UNKNOWN:
             self.note("pickle.unresolved", "it changes what only a call would give")
-        if not isinstance(target, Made) or target.maker != listed.ARRAY_WRAPPER:
+        elif target is STORAGE or target is ARRAY:
+            self.note("pickle.build", f"it changes {target.kind}, which no real model does")
+        # Anything else has no attributes: the interpreter goes on only where there is nothing to set.
+
+    def _build(self, target: Made, state: Value) -> None:
+        known = listed.entry(target.maker)
+        if known is not None and not known.builds:
+            self.note("pickle.build", f"it changes what {target.maker} gave, which no real model does")
+        problem = states.problem_of_state(target, state)
+        if problem is not None:
+            self.note("pickle.call", f"it gives what {target.maker} made {printable(problem)}")
+        if target.state is not None:
+            self.note("pickle.build", f"it changes what {target.maker} gave twice, which no real model does")
+        if not target.shared:
+            target.state = state if target.arguments is not None else True
+        if target.maker != listed.ARRAY_WRAPPER:
             return
         self.outcome.wraps = True
         if self._arrays is not None:
@@ -263,26 +244,6 @@ class Machine:
                 raise MalformedError("an array of joblib lies inside a frame")
             self.stream.go(self._arrays(self, target))
             self._stack[-1] = ARRAY
-
-    def fill(self, target: Value, items: list[Value], *, pairs: bool = False) -> None:
-        """Items or entries that go into a container; into anything else they are a call."""
-        self.guard(items)
-        if isinstance(target, Global):
-            self.note("pickle.build", f"it puts items into {printable(str(target))} itself")
-        elif target is UNKNOWN:
-            self.note("pickle.unresolved", "it puts items into what only a call would give")
-        elif isinstance(target, Dictionary) and pairs:
-            for key, value in zip(items[::2], items[1::2], strict=False):
-                if isinstance(key, str) and key in usage.ASKED:
-                    target.entries[key] = value
-        elif isinstance(target, Row) and len(target.items) < 100_000:
-            target.items.extend(items)
-
-    def guard(self, items: list[Value]) -> None:
-        """Take note of functions that are kept for a later call."""
-        for item in items:
-            if type(item) is Global and item in usage.GUARDED:
-                self.note("pickle.call", f"it keeps {item} for a call that nobody has looked at")
 
     def persistent(self, identifier: Value) -> None:
         problem = usage.problem_of_storage(identifier)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from audit.supply_chain.pickles import listed
-from audit.supply_chain.pickles.stream import LONGEST, MalformedError
-from audit.supply_chain.pickles.values import BUFFER, DICTIONARY, LIST, NUMBER, SET, TEXT, TUPLE, UNKNOWN, Dictionary, Row, Span, Value
+from audit.supply_chain.pickles import literals
+from audit.supply_chain.pickles.containers import Fill, fill, guard
+from audit.supply_chain.pickles.stream import MalformedError
+from audit.supply_chain.pickles.values import (
+    BUFFER,
+    DICTIONARY,
+    LIST,
+    SET,
+    TUPLE,
+    UNKNOWN,
+    Dictionary,
+    Row,
+    Value,
+)
 
 if TYPE_CHECKING:
     from audit.supply_chain.pickles.machine import Machine
@@ -19,96 +29,11 @@ PROTOCOL = 5
 WIDEST = 64
 
 
-def _text(m: Machine, count: int) -> None:
-    content = m.stream.take(min(count, LONGEST))
-    if count > LONGEST:
-        # A name may be as long as somebody likes ("path.os.path.os..."): what begins it is enough to be on no list.
-        m.stream.skip(count - LONGEST)
-        content = content[:64] + b"..."
-    _decoded(m, lambda: content.decode("utf-8", "surrogatepass" if count <= LONGEST else "replace"))
-
-
-def _decoded(m: Machine, decode: Callable[[], str]) -> None:
-    """A text, or that there is one: where it cannot be read, or there is no memory left to keep what no name has."""
-    try:
-        text = decode()
-    except ValueError:
-        m.push(TEXT)
-        return
-    m.push(text if listed.is_known_word(text) or m.keeps(64 + len(text)) else TEXT)
-
-
-def _bytes(m: Machine, count: int) -> None:
-    place = m.stream.place
-    m.stream.skip(count)
-    m.push(Span(place, count))
-
-
-def _long(m: Machine, count: int) -> None:
-    if count > 16:
-        m.stream.skip(count)
-        m.push(NUMBER)
-    else:
-        m.push(int.from_bytes(m.stream.take(count), "little", signed=True))
-
-
-def _number(m: Machine, size: int, signed: bool = False) -> int:
-    return int.from_bytes(m.stream.take(size), "little", signed=signed)
-
-
-def _line(m: Machine) -> bytes:
-    """A line; one that is too long for a name is no name that anybody lists."""
-    line = m.stream.line()
-    return b"..." if line is None else line
-
-
-def _name(m: Machine) -> Value:
-    try:
-        return _line(m).decode()
-    except UnicodeDecodeError:
-        return UNKNOWN
-
-
-def _int(m: Machine, suffix: bytes = b"") -> None:
-    # What the interpreter would refuse as a number is passed over: to stop here would hide what follows.
-    line = _line(m).strip().removesuffix(suffix)
-    try:
-        m.push(int(line) if len(line) <= 20 else NUMBER)
-    except ValueError:
-        m.push(NUMBER)
-
-
-def _index(m: Machine) -> int:
-    try:
-        return int(_line(m))
-    except ValueError:
-        raise MalformedError("it remembers or recalls something under what is no number") from None
-
-
-def _string(m: Machine) -> None:
-    """Text of protocol 0 in quotes, with escapes."""
-    line = _line(m).strip()
-    _decoded(m, lambda: codecs.escape_decode(line[1:-1])[0].decode("ascii"))
-
-
-def _unicode(m: Machine) -> None:
-    line = _line(m)
-    _decoded(m, lambda: line.decode("raw-unicode-escape"))
-
-
-def _float(m: Machine) -> None:
-    m.stream.line()
-    m.push(NUMBER)
-
-
-def _binary_float(m: Machine) -> None:
-    m.stream.skip(8)
-    m.push(NUMBER)
-
-
 def _tuple(m: Machine, items: list[Value]) -> None:
-    m.guard(items)
-    m.push(tuple(items) if len(items) <= WIDEST and m.keeps(64 + 16 * len(items)) else TUPLE)
+    # A tuple may be what a call takes; a tuple inside it is not.
+    kept = len(items) <= WIDEST and m.keeps(64 + 16 * len(items))
+    guard(m, [item for item in items if type(item) is tuple] if kept else items)
+    m.push(tuple(items) if kept else TUPLE)
 
 
 def _last(m: Machine, count: int) -> None:
@@ -116,17 +41,18 @@ def _last(m: Machine, count: int) -> None:
 
 
 def _list(m: Machine, items: list[Value]) -> None:
+    guard(m, items)
     m.push(Row(items) if m.rows else LIST)
 
 
 def _dictionary(m: Machine, items: list[Value]) -> None:
-    made = Dictionary({}) if m.keeps(160) else DICTIONARY
+    made = Dictionary() if m.keeps(256) else DICTIONARY
     m.push(made)
-    m.fill(made, items, pairs=True)
+    fill(m, made, items, "set")
 
 
 def _frozen_set(m: Machine) -> None:
-    m.since_mark()
+    guard(m, m.since_mark())
     m.push(SET)
 
 
@@ -141,13 +67,13 @@ def _pop(m: Machine) -> None:
         m.pop()
 
 
-def _items(m: Machine, *, pairs: bool = False, single: bool = False) -> None:
-    items = [m.pop() for _ in range(2 if pairs else 1)][::-1] if single else m.since_mark()
-    m.fill(m.top(), items, pairs=pairs)
+def _items(m: Machine, how: Fill, *, single: bool = False) -> None:
+    items = [m.pop() for _ in range(2 if how == "set" else 1)][::-1] if single else m.since_mark()
+    fill(m, m.top(), items, how)
 
 
 def _import_line(m: Machine) -> None:
-    module, name = _name(m), _name(m)
+    module, name = literals.read_name(m), literals.read_name(m)
     m.import_name(module, name)
 
 
@@ -157,7 +83,7 @@ def _import_stack(m: Machine) -> None:
 
 
 def _extension(m: Machine, size: int) -> None:
-    code = _number(m, size, signed=size == 4)
+    code = literals.read_number(m, size, signed=size == 4)
     m.note("pickle.unresolved", f"it imports number {code} of the extension registry, which only the reader's program knows")
     m.push(UNKNOWN)
 
@@ -195,7 +121,7 @@ def _new(m: Machine, *, named: bool = False) -> None:
 
 
 def _persistent_line(m: Machine) -> None:
-    m.persistent(_name(m))
+    m.persistent(literals.read_name(m))
 
 
 def _protocol(m: Machine) -> None:
@@ -205,18 +131,11 @@ def _protocol(m: Machine) -> None:
 
 
 def _frame(m: Machine) -> None:
-    length = _number(m, 8)
+    length = literals.read_number(m, 8)
     m.frame_end = m.stream.place + length
     left = m.stream.size - m.stream.place
     if length > left:
         m.note("pickle.size", f"a frame of it claims {length} bytes where {left} are left")
-
-
-def _length(m: Machine) -> int:
-    count = _number(m, 4, signed=True)
-    if count < 0:
-        raise MalformedError("a text or a number of it has a length below 0")
-    return count
 
 
 def STOP(m: Machine) -> None:  # noqa: N802  # the protocol's name
@@ -229,42 +148,42 @@ OPERATIONS: dict[bytes, Operation] = {
     b"0": _pop,
     b"1": _pop_mark,
     b"2": lambda m: m.push(m.top()),
-    b"F": _float,
-    b"I": _int,
-    b"J": lambda m: m.push(_number(m, 4, signed=True)),
-    b"K": lambda m: m.push(_number(m, 1)),
-    b"L": lambda m: _int(m, b"L"),
-    b"M": lambda m: m.push(_number(m, 2)),
+    b"F": literals.push_float,
+    b"I": literals.push_int,
+    b"J": lambda m: m.push(literals.read_number(m, 4, signed=True)),
+    b"K": lambda m: m.push(literals.read_number(m, 1)),
+    b"L": lambda m: literals.push_int(m, b"L"),
+    b"M": lambda m: m.push(literals.read_number(m, 2)),
     b"N": lambda m: m.push(None),
     b"P": _persistent_line,
     b"Q": lambda m: m.persistent(m.pop()),
     b"R": _reduce,
-    b"S": _string,
-    b"T": lambda m: _text(m, _length(m)),
-    b"U": lambda m: _text(m, _number(m, 1)),
-    b"V": _unicode,
-    b"X": lambda m: _text(m, _number(m, 4)),
-    b"a": lambda m: _items(m, single=True),
+    b"S": literals.push_string,
+    b"T": lambda m: literals.push_text(m, literals.read_length(m)),
+    b"U": lambda m: literals.push_text(m, literals.read_number(m, 1)),
+    b"V": literals.push_unicode,
+    b"X": lambda m: literals.push_text(m, literals.read_number(m, 4)),
+    b"a": lambda m: _items(m, "append", single=True),
     b"b": lambda m: m.build(),
     b"c": _import_line,
     b"d": lambda m: _dictionary(m, m.since_mark()),
     b"}": lambda m: _dictionary(m, []),
-    b"e": _items,
-    b"g": lambda m: m.recall(_index(m)),
-    b"h": lambda m: m.recall(_number(m, 1)),
+    b"e": lambda m: _items(m, "append"),
+    b"g": lambda m: m.recall(literals.read_index(m)),
+    b"h": lambda m: m.recall(literals.read_number(m, 1)),
     b"i": _instance,
-    b"j": lambda m: m.recall(_number(m, 4)),
+    b"j": lambda m: m.recall(literals.read_number(m, 4)),
     b"l": lambda m: _list(m, m.since_mark()),
     b"]": lambda m: _list(m, []),
     b"o": _object,
-    b"p": lambda m: m.remember(_index(m)),
-    b"q": lambda m: m.remember(_number(m, 1)),
-    b"r": lambda m: m.remember(_number(m, 4)),
-    b"s": lambda m: _items(m, pairs=True, single=True),
+    b"p": lambda m: m.remember(literals.read_index(m)),
+    b"q": lambda m: m.remember(literals.read_number(m, 1)),
+    b"r": lambda m: m.remember(literals.read_number(m, 4)),
+    b"s": lambda m: _items(m, "set", single=True),
     b"t": lambda m: _tuple(m, m.since_mark()),
     b")": lambda m: m.push(()),
-    b"u": lambda m: _items(m, pairs=True),
-    b"G": _binary_float,
+    b"u": lambda m: _items(m, "set"),
+    b"G": literals.push_binary_float,
     b"\x80": _protocol,
     b"\x81": _new,
     b"\x82": lambda m: _extension(m, 1),
@@ -275,21 +194,21 @@ OPERATIONS: dict[bytes, Operation] = {
     b"\x87": lambda m: _last(m, 3),
     b"\x88": lambda m: m.push(True),
     b"\x89": lambda m: m.push(False),
-    b"\x8a": lambda m: _long(m, _number(m, 1)),
-    b"\x8b": lambda m: _long(m, _length(m)),
-    b"B": lambda m: _bytes(m, _number(m, 4)),
-    b"C": lambda m: _bytes(m, _number(m, 1)),
-    b"\x8c": lambda m: _text(m, _number(m, 1)),
-    b"\x8d": lambda m: _text(m, _number(m, 8)),
-    b"\x8e": lambda m: _bytes(m, _number(m, 8)),
+    b"\x8a": lambda m: literals.push_long(m, literals.read_number(m, 1)),
+    b"\x8b": lambda m: literals.push_long(m, literals.read_length(m)),
+    b"B": lambda m: literals.push_bytes(m, literals.read_number(m, 4)),
+    b"C": lambda m: literals.push_bytes(m, literals.read_number(m, 1)),
+    b"\x8c": lambda m: literals.push_text(m, literals.read_number(m, 1)),
+    b"\x8d": lambda m: literals.push_text(m, literals.read_number(m, 8)),
+    b"\x8e": lambda m: literals.push_bytes(m, literals.read_number(m, 8)),
     b"\x8f": lambda m: m.push(SET),
-    b"\x90": _items,
+    b"\x90": lambda m: _items(m, "add"),
     b"\x91": _frozen_set,
     b"\x92": lambda m: _new(m, named=True),
     b"\x93": _import_stack,
     b"\x94": lambda m: m.remember(m.count()),
     b"\x95": _frame,
-    b"\x96": lambda m: _bytes(m, _number(m, 8)),
+    b"\x96": literals.push_bytearray,
     b"\x97": lambda m: m.push(BUFFER),
     b"\x98": lambda m: m.top(),
 }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from audit.supply_chain.look import DEEPEST, Look
 from audit.supply_chain.pickles.joblib_arrays import pass_over_array
-from audit.supply_chain.pickles.machine import Machine, Outcome, Storage
+from audit.supply_chain.pickles.machine import Machine
+from audit.supply_chain.pickles.outcome import Outcome, Storage
 from audit.supply_chain.pickles.stream import Stream
 from audit.supply_chain.pickles.values import Row
 from audit.supply_chain.source import Source
@@ -16,9 +15,6 @@ from audit.supply_chain.weights import check_numbers
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 # Of bytes at random, no more than this goes through as opcodes.
 _BY_CHANCE = 6
-# Packages of which a machine has some. A pickle in a file of joblib has its own numbers for what it remembers; read with
-# the numbers of the file around it, it imports names put together at random, which are of none of these.
-_WIDESPREAD = sys.stdlib_module_names | {"numpy", "scipy", "torch", "joblib", "pandas", "setuptools", "pip", "dill", "cloudpickle"}
 # Type and bytes of one number of a storage.
 STORAGES = {
     "DoubleStorage": ("F64", 8),
@@ -45,30 +41,43 @@ def look_for_pickles(look: Look, *, claimed: bool) -> str | None:
     Returns:
         ``"pickle"``, ``"joblib"`` or ``"torch (pickles)"``; ``None`` where it is none.
     """
-    source = look.source
-    stream = Stream(source)
-    plain = first = Machine(stream).run()
-    if plain.wraps:
-        # Opened by pickle itself, the bytes of joblib's arrays would be opcodes: both readings count.
-        stream = Stream(source)
-        first = Machine(stream, arrays=pass_over_array).run()
-        if any(getattr(found, "module", "").partition(".")[0] in _WIDESPREAD for found in plain.executed):
-            _report(look, plain)
-    starts = source.read_at(0, 2)
+    plain, joblib = _readings(look.source, 0)
+    first = (joblib or plain).outcome
+    starts = look.source.read_at(0, 2)
     begins = starts[:1] == b"\x80" and starts[1:] <= b"\x05"
     whole = first.fault is None and (first.opcodes > 2 or claimed)
-    if not (claimed or plain.executed or first.executed or whole or (begins and first.opcodes > _BY_CHANCE)):
+    if not (claimed or plain.outcome.acts or first.acts or whole or (begins and first.opcodes > _BY_CHANCE)):
         return None
-    _report(look, first)
-    kind = "joblib" if plain.wraps else "pickle"
+    _report(look, *_that_count(plain, joblib))
+    kind = "joblib" if joblib is not None else "pickle"
     if first.fault is not None:
         look.unseen("pickle.malformed", f"{first.fault}, and nobody can say what follows", first.end)
         return kind
     if first.result == TORCH_MAGIC:
-        _torch(look, stream)
+        _torch(look, (joblib or plain).stream)
         return "torch (pickles)"
-    _rest(look, stream)
+    _rest(look, joblib or plain)
     return kind
+
+
+def _readings(source: Source, begin: int, after: Machine | None = None) -> tuple[Machine, Machine | None]:
+    """A pickle as pickle reads it, and where it has arrays of joblib, as joblib does; both have run."""
+    plain, joblib = Machine(Stream(source, begin), after=after), None
+    if plain.run().wraps:
+        joblib = Machine(Stream(source, begin), arrays=pass_over_array)
+        joblib.run()
+    return plain, joblib
+
+
+def _that_count(plain: Machine, joblib: Machine | None) -> list[Outcome]:
+    """What is reported of both readings.
+
+    Opened by pickle itself, the bytes of joblib's arrays would be opcodes. Of arrays as they are, hardly any are, and they
+    import and call nothing that could be there.
+    """
+    if joblib is None:
+        return [plain.outcome]
+    return [joblib.outcome, *([plain.outcome] if plain.outcome.reaches else [])]
 
 
 def storages_of(source: Source) -> dict[str, Storage]:
@@ -76,26 +85,37 @@ def storages_of(source: Source) -> dict[str, Storage]:
     return Machine(Stream(source)).run().storages
 
 
-def _report(look: Look, outcome: Outcome) -> None:
-    for note in outcome.notes:
-        look.note(note)
-    for span in outcome.nested:
-        if look.depth >= DEEPEST:
+def _report(look: Look, *outcomes: Outcome) -> None:
+    """Report what came of the readings of one pickle, and look into the files that it holds, each once."""
+    for outcome in outcomes:
+        for note in outcome.notes:
+            look.note(note)
+    for span in sorted(set().union(*(outcome.nested for outcome in outcomes)), key=lambda span: span.begin):
+        look.budget.members -= 1
+        if look.depth >= DEEPEST or look.budget.members < 0:
             look.unseen("archive.deep", "it holds files in pickles in files, and the rest was not looked into", span.begin)
             return
         look.into(look.inside("nested.pt", look.source.window(span.begin, span.size), shown=f"(bytes at {span.begin})"))
 
 
-def _rest(look: Look, stream: Stream) -> None:
-    """What stands behind the first pickle: more of them, or something that should not be there."""
-    while stream.place < stream.size:
-        begin = stream.place
-        outcome = Machine(stream).run()
-        if outcome.fault is None or outcome.executed:
-            _report(look, outcome)
+def _rest(look: Look, machine: Machine) -> None:
+    """What stands behind the first pickle: more of them, or something that should not be there.
+
+    A program may read on with a new unpickler, or with the same one, which has not forgotten what the first pickle remembered.
+    """
+    source, place, same = look.source, machine.stream.place, machine
+    while place < source.size:
+        plain, joblib = _readings(source, place)
+        same, _ = _readings(source, place, same)
+        _report(look, *_that_count(plain, joblib), *([same.outcome] if same.outcome.acts or same.outcome.reaches else []))
+        outcome = (joblib or plain).outcome
         if outcome.fault is not None:
-            look.find("pickle.trailing", f"{stream.size - begin} bytes follow the end of the pickle", begin)
+            look.find("pickle.trailing", f"{source.size - place} bytes follow the end of the pickle", place)
+            # Of what is no pickle, the first byte says so.
+            if outcome.opcodes > 1 or same.outcome.opcodes > 1:
+                look.unseen("pickle.malformed", f"{outcome.fault}, and nobody can say what follows", outcome.end)
             return
+        place = outcome.end
 
 
 def _torch(look: Look, stream: Stream) -> None:
@@ -129,4 +149,4 @@ def _torch(look: Look, stream: Stream) -> None:
         check_numbers(look, source.window(place, count * width), dtype, f"storage {key}", offset=place)
         place += count * width
     if place < source.size:
-        _rest(look, Stream(source, place))
+        _rest(look, Machine(Stream(source, place)))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from audit.supply_chain.pickles import listed
+from audit.supply_chain.pickles.states import problem_of_attributes
 from audit.supply_chain.pickles.values import (
     BYTES,
     DICTIONARY,
@@ -16,9 +17,11 @@ from audit.supply_chain.pickles.values import (
     SET,
     TEXT,
     TUPLE,
+    UNKNOWN,
     Dictionary,
     Global,
     Made,
+    Opaque,
     Row,
     Span,
     Value,
@@ -26,8 +29,6 @@ from audit.supply_chain.pickles.values import (
 
 _WRONG_CLASS = "for a class that is not listed for it"
 How = Literal["call", "new"]
-# Entries of dictionaries that are asked about: how joblib describes an array that lies behind it in the file.
-ASKED = frozenset({"subclass", "shape", "order", "dtype", "numpy_array_alignment_bytes"})
 ARRAYS = frozenset({Global("numpy", "ndarray"), Global("numpy", "matrix"), Global("numpy", "memmap"), Global("numpy.ma", "MaskedArray")})
 MASKED = frozenset({*ARRAYS, Global("numpy.ma.core", "MaskedArray")})
 GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
@@ -37,14 +38,38 @@ _DTYPE = re.compile(r"[<>|=]?(\?|[bBhHiIlLqQfdgFDGeOMm]|[biufcOSUVMm]\d{1,9})")
 _TENSORS = frozenset({Global("torch", "Tensor"), Global("torch._tensor", "Tensor"), Global("torch.nn.parameter", "Parameter")})
 _REBUILDS = frozenset(
     Global("torch._utils", f"_rebuild_{name}")
-    for name in ("tensor", "tensor_v2", "tensor_v3", "parameter", "parameter_with_state", "sparse_tensor", "qtensor", "nested_tensor")
-) | {Global("torch._utils", "_rebuild_device_tensor_from_numpy"), Global("torch._utils", "_rebuild_meta_tensor_no_storage")}
+    for name in (
+        *("tensor", "tensor_v2", "tensor_v3", "parameter", "parameter_with_state", "sparse_tensor", "qtensor", "nested_tensor"),
+        *("device_tensor_from_cpu_tensor", "device_tensor_from_numpy", "meta_tensor_no_storage"),
+    )
+)
+# What gives content and nothing else: neither it nor what it gives has attributes that a pickle may set.
+_CONTENT = frozenset(
+    {
+        *(_REBUILDS - {Global("torch._utils", "_rebuild_parameter_with_state")}),
+        *(Global("torch", name) for name in ("Size", "device")),
+        *(Global("builtins", name) for name in ("bytearray", "bytes", "complex", "frozenset", "range", "set", "slice")),
+        *(Global(f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+        *(Global(f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
+        Global("torch.storage", "_load_from_bytes"),
+        Global("torch.serialization", "_get_layout"),
+        Global("_codecs", "encode"),
+        Global("numpy", "dtype"),
+    }
+)
+_COMPILED = frozenset({Global("numpy.random.bit_generator", "SeedSequence"), Global("sklearn._loss._loss", "CyHalfMultinomialLoss")})
+_HOOKS = Global("collections", "OrderedDict")
+_NOT_CONTENT = "with something that is not content alone"
+# Numbers of features and of outputs stay below; sizes to allocate would not. So do dimensions of an array.
+_LARGEST, _WIDEST = 1 << 24, 32
 # What the interpreter can fill a container from without running anything of the pickle's own.
 _CONTAINERS = (LIST, SET, TUPLE, DICTIONARY, TEXT, BYTES)
-# Listed functions that open or call what they are given: never to be kept for later, when nobody looks at their arguments.
-GUARDED = frozenset(
-    {Global("torch.storage", "_load_from_bytes"), *(Global(f"torch.{m}", "_rebuild_from_type_v2") for m in ("_tensor", "tensor"))}
-)
+OPENS = Global("torch.storage", "_load_from_bytes")
+RECONSTRUCTOR = Global("copyreg", "_reconstructor")
+# An array over a file, which whoever calls it names: it is of use to joblib alone, which calls it with a file of its own.
+MAPPED = Global("numpy", "memmap")
+# Whose misuse runs or opens what the sender likes. That of any other of the list makes an object of a kind that no model has.
+OPENERS = frozenset({OPENS, MAPPED, *(Global(f"torch.{name}", "_rebuild_from_type_v2") for name in ("_tensor", "tensor"))})
 Problem = str | None
 
 
@@ -63,22 +88,15 @@ def problem(function: Global, known: listed.Entry, arguments: Value, how: How) -
         return None if how == "new" and arguments == () else "with arguments, and estimators are made empty and filled afterwards"
     if function == listed.ARRAY_WRAPPER and (how != "new" or arguments != ()):
         return "with arguments, and joblib makes it empty and fills it afterwards"
-    check = _CHECKS.get(function)
-    if check is None:
-        return None
     if not isinstance(arguments, tuple):
         return "with arguments that cannot be told from the pickle"
-    return check(arguments)
+    return _CHECKS.get(function, _plain)(arguments)
 
 
-def problem_of_state(target: Made, state: Value) -> Problem:
-    """What is wrong with the state that an object is built up with."""
-    if target.maker == Global("numpy", "dtype") and not isinstance(state, tuple):
-        return "a state that cannot be told from the pickle"
-    # A state of two parts sets attributes one by one, which runs whatever code stands behind them.
-    if isinstance(state, tuple) and len(state) == 2 and _is_dictionary(state[1]):
-        return "a state that sets attributes one by one, which no real model does"
-    return None
+def may_be_kept(found: Global) -> bool:
+    """Whether a listed name may stand where nobody looks at what it is called with: only what is harmless however it is called."""
+    known = listed.entry(found)
+    return known is None or (known.role == "value" and found != MAPPED)
 
 
 def problem_of_storage(identifier: Value) -> Problem:
@@ -93,27 +111,33 @@ def problem_of_storage(identifier: Value) -> Problem:
     return None
 
 
-def width(dtype: Value) -> tuple[int, bool] | None:
-    """Bytes of one item of a numpy type as a pickle describes it, and whether it holds objects; ``None`` where that cannot be told."""
-    if not isinstance(dtype, Made) or dtype.maker != Global("numpy", "dtype") or not dtype.arguments:
-        return None
-    code, state = dtype.arguments[0], dtype.state
-    if not isinstance(code, str):
-        return None
-    kind, digits = code.lstrip("<>|=")[:1], code.lstrip("<>|=")[1:]
-    if not digits.isdecimal():
-        return None
-    size = int(digits) * (4 if kind == "U" else 1)
-    # A state may give another size than the code: the bytes behind it would then begin where only numpy knows.
-    if isinstance(state, tuple) and len(state) > 5 and state[5] not in (-1, size):
-        return None
-    # The last number of a state are the flags; the first of them says that items are objects.
-    flags = state[7] if isinstance(state, tuple) and len(state) > 7 else 0
-    return (size, kind == "O" or not isinstance(flags, int) or bool(flags & 1)) if size > 0 else None
+def maps_for_joblib(key: Value, value: Global) -> bool:
+    """Whether an entry of a dictionary says that joblib is to give an array as one over its file."""
+    return value == MAPPED and isinstance(key, str) and key == "subclass"
 
 
-def _is_dictionary(value: Value) -> bool:
-    return isinstance(value, Dictionary) or value is DICTIONARY
+def _is(value: Value, names: frozenset[Global]) -> bool:
+    """Whether a value is one of these names. A tuple may be too deep to be looked for in a set."""
+    return isinstance(value, Global) and value in names
+
+
+def _is_made(value: Value, makers: frozenset[Global]) -> bool:
+    return isinstance(value, Made) and value.maker in makers
+
+
+def _is_plain(value: Value, depth: int = 1) -> bool:
+    """Whether it is content, of which no method is the sender's: numbers, texts, bytes, arrays, tensors and tuples of these."""
+    if isinstance(value, tuple):
+        return depth >= 0 and len(value) <= _WIDEST and all(_is_plain(part, depth - 1) for part in value)
+    if isinstance(value, Made):
+        return value.maker in _CONTENT
+    if isinstance(value, Global):
+        return may_be_kept(value)
+    return value is None or isinstance(value, str | int | Span | Row) or (isinstance(value, Opaque) and value is not UNKNOWN)
+
+
+def _plain(arguments: tuple[Value, ...]) -> Problem:
+    return None if all(_is_plain(a) and (type(a) is not int or abs(a) <= _LARGEST) for a in arguments) else _NOT_CONTENT
 
 
 def _filled(arguments: tuple[Value, ...]) -> Problem:
@@ -123,12 +147,12 @@ def _filled(arguments: tuple[Value, ...]) -> Problem:
 
 
 def _array(arguments: tuple[Value, ...]) -> Problem:
-    fits = len(arguments) == 3 and arguments[0] in ARRAYS and arguments[1] == (0,)
+    fits = len(arguments) == 3 and _is(arguments[0], ARRAYS) and arguments[1] == (0,)
     return None if fits else "for something that is no empty array"
 
 
 def _masked(arguments: tuple[Value, ...]) -> Problem:
-    fits = len(arguments) == 4 and arguments[0] in MASKED and arguments[1] in MASKED and arguments[2] == (0,)
+    fits = len(arguments) == 4 and _is(arguments[0], MASKED) and _is(arguments[1], MASKED) and arguments[2] == (0,)
     return None if fits else "for something that is no empty array"
 
 
@@ -157,7 +181,7 @@ def _object(arguments: tuple[Value, ...]) -> Problem:
     """How protocols 0 and 1 make an object of a class: it may be made empty, of a plain base."""
     kind, base, state = arguments if len(arguments) == 3 else (None, None, None)
     known = listed.entry(kind) if isinstance(kind, Global) else None
-    fits = known is not None and known.builds and base in _BASES
+    fits = known is not None and known.builds and _is(base, _BASES)
     # A state goes to the base's own __init__, which fills a dictionary or a list.
     plain = state is None or isinstance(state, Dictionary | Row | tuple | str | int) or state in PLAIN
     return None if fits and plain and (state is None or base != Global("builtins", "object")) else _WRONG_CLASS
@@ -184,16 +208,35 @@ def _numbers(arguments: tuple[Value, ...]) -> Problem:
 
 
 def _default(arguments: tuple[Value, ...]) -> Problem:
-    fits = len(arguments) <= 1 and all(a is None or a in _FACTORIES for a in arguments)
+    fits = len(arguments) <= 1 and all(a is None or _is(a, _FACTORIES) for a in arguments)
     return None if fits else "with a factory that is no plain type"
 
 
 def _typed(arguments: tuple[Value, ...]) -> Problem:
     """torch calls its first argument with the third: that must be a listed call itself."""
-    if len(arguments) != 4 or arguments[0] not in _REBUILDS or arguments[1] not in _TENSORS:
+    if len(arguments) != 4 or not _is(arguments[0], _REBUILDS) or not _is(arguments[1], _TENSORS):
         return "to call something that makes no tensor"
+    wrong = problem_of_attributes(arguments[3])
+    if wrong is not None:
+        return f"to give a tensor {wrong}"
     known = listed.entry(arguments[0])
     return problem(arguments[0], known, arguments[2], "call") if known is not None else "to call something that is on no list"
+
+
+def _tensor(arguments: tuple[Value, ...]) -> Problem:
+    """Tensors are put together from storages, arrays and tensors, whose methods torch calls: none may be the sender's."""
+    *parts, last = arguments or (None,)
+    plain = all(_is_plain(part) or (isinstance(part, Made) and part.maker == _HOOKS and part.state is None) for part in parts)
+    # The last are hooks, of which there are none, or what is noted of a view: that it is conjugated, or negative.
+    fits = plain and (_is_plain(last) or isinstance(last, Dictionary) or (isinstance(last, Made) and last.maker == _HOOKS))
+    first = parts[0] if parts else last
+    return None if fits and (_is_made(first, _CONTENT) or isinstance(first, Opaque | Global)) else _NOT_CONTENT
+
+
+def _parameter(arguments: tuple[Value, ...]) -> Problem:
+    *parts, state = arguments or (None,)
+    wrong = problem_of_attributes(state)
+    return _tensor(tuple(parts)) if wrong is None else f"to give a tensor {wrong}"
 
 
 def _nested(arguments: tuple[Value, ...]) -> Problem:
@@ -210,9 +253,7 @@ def _class_of(*names: str) -> Callable[[tuple[Value, ...]], Problem]:
 
 def _unpickled(arguments: tuple[Value, ...]) -> Problem:
     """A compiled class of which the first argument is made empty."""
-    kind = arguments[0] if arguments else None
-    known = listed.entry(kind) if isinstance(kind, Global) else None
-    return None if known is not None and known.builds else _WRONG_CLASS
+    return None if arguments and _is(arguments[0], _COMPILED) else _WRONG_CLASS
 
 
 _CHECKS: dict[Global, Callable[[tuple[Value, ...]], Problem]] = {
@@ -228,11 +269,14 @@ _CHECKS: dict[Global, Callable[[tuple[Value, ...]], Problem]] = {
     Global("numpy.random._pickle", "__generator_ctor"): _seeded,
     Global("numpy.random._pickle", "__randomstate_ctor"): _seeded,
     Global("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"): _unpickled,
-    Global("copyreg", "_reconstructor"): _object,
+    Global("sklearn._loss._loss", "__pyx_unpickle_CyHalfMultinomialLoss"): _unpickled,
+    RECONSTRUCTOR: _object,
     Global("_codecs", "encode"): _encoded,
     Global("torch._tensor", "_rebuild_from_type_v2"): _typed,
     Global("torch.tensor", "_rebuild_from_type_v2"): _typed,
-    Global("torch.storage", "_load_from_bytes"): _nested,
+    **dict.fromkeys(_REBUILDS, _tensor),
+    Global("torch._utils", "_rebuild_parameter_with_state"): _parameter,
+    OPENS: _nested,
     Global("sklearn.neighbors._kd_tree", "newObj"): _class_of("sklearn.neighbors._kd_tree"),
     Global("sklearn.neighbors._ball_tree", "newObj"): _class_of("sklearn.neighbors._ball_tree"),
     Global("sklearn.metrics._dist_metrics", "newObj"): _class_of("sklearn.metrics._dist_metrics"),

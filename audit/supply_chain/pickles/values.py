@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 # Texts, small whole numbers, truth values and tuples stand for themselves.
@@ -18,6 +18,7 @@ class Opaque:
 
 TEXT: Final = Opaque("text")
 NUMBER: Final = Opaque("number")
+# Bytes that can change, so that nobody can say what they are when they are used.
 BYTES: Final = Opaque("bytes")
 LIST: Final = Opaque("list")
 DICTIONARY: Final = Opaque("dictionary")
@@ -64,9 +65,21 @@ class Span:
 
 @dataclass(eq=False, slots=True)
 class Dictionary:
-    """A dictionary, with those of its entries that somebody asks for."""
+    """A dictionary.
 
-    entries: dict[str, Value]
+    Args:
+        entries: Those of its entries that somebody asks for.
+        others: Whether it has more.
+        odd: What is wrong with the first of its keys that no attribute has.
+        methods: Its keys that are names of methods of listed classes.
+        given: Whether it was a state or an argument: what is judged then must not change any more.
+    """
+
+    entries: dict[str, Value] = field(default_factory=dict)
+    others: bool = False
+    odd: str | None = None
+    methods: frozenset[str] = frozenset()
+    given: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -83,9 +96,11 @@ class Made:
     Args:
         maker: What was called.
         arguments: With what; ``None`` where nobody asks.
-        state: What it was built up with since.
+        state: What it was built up with since; ``True`` where nobody asks.
+        shared: Whether it stands for many objects, of which nobody can say which was built up.
     """
 
     maker: Global
     arguments: tuple[Value, ...] | None = None
     state: Value = None
+    shared: bool = False

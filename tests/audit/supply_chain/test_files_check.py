@@ -12,7 +12,7 @@ import torch
 from audit import Audit, Subject, run
 from audit.configuration import Configuration
 from audit.supply_chain import scan, write_bill_of_materials
-from audit.supply_chain.checks.files import Files
+from audit.supply_chain.checks.files import Files, scanned_files
 from audit.supply_chain.known_answers import measure_known_answers
 from classifier import Dataset
 from classifier.errors import ConfigurationError
@@ -38,6 +38,23 @@ def test_the_check_counts_what_a_scan_finds(subject: Subject, tmp_path: Path) ->
     findings, files = evidence.tables
     assert findings.rows[0][:3] == ("high", "a.pkl, byte 0", "pickle.global")
     assert [row[0] for row in files.rows] == ["a.pkl", "b.age"]
+
+
+def test_files_of_one_name_stay_apart_and_the_bill_states_what_was_scanned(subject: Subject, tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "w.bin").write_bytes(folder.encode() * 40)
+    (tmp_path / "y" / "m.pkl").write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+    paths = (tmp_path / "x" / "w.bin", tmp_path / "y" / "w.bin", tmp_path / "y" / "m.pkl", tmp_path / "y" / "m.pkl")
+    evidence = Files().measure(replace(subject, files=paths), Seed(0))
+    findings, _ = evidence.tables
+    assert findings.rows[0][1] == "y/m.pkl, byte 0"
+    files = scanned_files(evidence)
+    (tmp_path / "x" / "w.bin").write_bytes(b"changed since")
+    assert [(file.name, file.size) for file in files] == [("x/w.bin", 40), ("y/m.pkl", 26), ("y/w.bin", 40)]
+    document = json.loads(write_bill_of_materials(Audit.load(GOLDEN).identity, files=files))
+    parts = document["metadata"]["component"]["components"]
+    assert {part["bom-ref"]: part["hashes"][0]["content"] for part in parts} == {f"file:{file.name}": file.sha256 for file in files}
 
 
 def test_without_files_nothing_is_measured(subject: Subject) -> None:

@@ -79,3 +79,52 @@ def test_an_array_inside_a_frame_is_grave(rules: Rules) -> None:
     program = wrapper(BYTE)[2:] + b"\xff" * 4 + b"."
     framed = b"\x80\x04\x95" + len(program).to_bytes(8, "little") + program
     assert "pickle.malformed" in rules(framed + b"\xff" * 4, "m.joblib")
+
+
+OPENED = b"ctorch.storage\n_load_from_bytes\nB" + (len(CALL) + 1).to_bytes(4, "little") + CALL + b".\x85R"
+
+
+def test_listed_names_in_the_bytes_of_an_array_count_for_those_who_open_it_with_pickle(rules: Rules) -> None:
+    content = OPENED + b"."
+    shape = b"K" + bytes([len(content)]) + b"\x85"
+    assert "pickle.global" in rules(wrapper(BYTE, shape=shape) + content + b".", "m.joblib")
+    kept = b"](ctorch.storage\n_load_from_bytes\ne."
+    assert "pickle.call" in rules(wrapper(BYTE, shape=b"K" + bytes([len(kept)]) + b"\x85") + kept + b".", "m.joblib")
+
+
+@pytest.mark.parametrize("package", [b"sklearn.externals", b"matplotlib", b"IPython", b"somebody.package"])
+def test_a_name_of_any_package_in_the_bytes_of_an_array_counts(package: bytes, rules: Rules) -> None:
+    content = b"0c" + package + b"\nrun\n)R."
+    shape = b"K" + bytes([len(content)]) + b"\x85"
+    assert "pickle.global" in rules(wrapper(BYTE, shape=shape) + content + b".", "m.joblib")
+
+
+def test_a_name_that_could_be_there_by_chance_hides_nothing_behind_it(rules: Rules) -> None:
+    content = b"0ctorch\nmean\n0" + CALL + b"."
+    shape = b"K" + bytes([len(content)]) + b"\x85"
+    assert "pickle.global" in rules(wrapper(BYTE, shape=shape) + content + b".", "m.joblib")
+
+
+@pytest.mark.parametrize("key", [b"read", b"read_array", b"__class__", b"x"])
+def test_a_description_of_more_than_an_array_is_grave(key: bytes, rules: Rules) -> None:
+    """joblib asks the description itself to read: it may not bring a reader of its own."""
+    described = wrapper(BYTE)
+    added = described[:-2] + b"X" + len(key).to_bytes(4, "little") + key + b"cbuiltins\nint\n" + b"ub"
+    assert "pickle.call" in rules(added + b"\xff" * 4 + b".", "m.joblib")
+
+
+def test_a_description_whose_keys_cannot_be_told_is_grave(rules: Rules) -> None:
+    """A text of numpy is equal to one of Python, and overwrites its entry."""
+    scalar = b"cnumpy._core.multiarray\nscalar\ncnumpy\ndtype\nX\x02\0\0\0U5\x89\x88\x87RC\x14" + "shape".encode("utf-32-le") + b"\x86R"
+    assert "pickle.call" in rules(wrapper(BYTE)[:-2] + scalar + b"K\x00\x85ub" + b"\xff" * 4 + b".", "m.joblib")
+
+
+def test_arrays_of_objects_beside_any_texts_raise_no_alarm(rules: Rules) -> None:
+    """Read by pickle itself, the pickle in an array of objects takes texts of the file around it for modules."""
+    objects = [np.array([np.float32(1), "x", None], object), np.array([np.arange(3), {"a": np.ones(2)}], object)]
+    for count in range(12):
+        words = dict.fromkeys(
+            ["os", "time", "columns", "numpy", "a", "version", "x1", "date", "model", "code", "y", "z"][:count], np.float64(2)
+        )
+        for array in objects:
+            assert rules(dumped({**words, "array": array, "last": [1.5]}), "m.joblib") == set()

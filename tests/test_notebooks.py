@@ -53,7 +53,13 @@ def test_a_notebook_is_small_and_holds_no_more_than_its_story(notebook: Path):
     assert stored.metadata.kernelspec.name == "python3"
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=str)
+# Each takes a quarter of a minute; a table and an image stand for the others.
+QUICK = ("german-credit", "digits")
+
+
+@pytest.mark.parametrize(
+    "notebook", [pytest.param(path, id=str(path), marks=() if path.parts[0] in QUICK else pytest.mark.slow) for path in NOTEBOOKS]
+)
 def test_a_notebook_runs_anew_and_shows_what_it_showed(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     client = pytest.importorskip("nbclient")
     # One thread a kernel, since workers share the processors.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -39,6 +40,7 @@ def linkage(tree: Tree, count: int) -> NDArray[np.float64]:
     return np.array(rows)
 
 
+@pytest.mark.slow
 def test_whole_trees_give_what_shaps_partition_explainer_gives(classifier: Classifier, x: Tensor) -> None:
     from shap import PartitionExplainer
     from shap.maskers import Partition

@@ -180,7 +180,7 @@ def _rewrap(
     if not allow_classical and not classical and not all(recipient.post_quantum for recipient in recipients):
         raise ConfigurationError(
             f"{path.name} is shut to quantum computers, and the new recipients are not",
-            remedy="give hybrid recipients, age1pq1..., or say that classical ones are meant",
+            remedy="give hybrid recipients, age1pq1..., or say that classical ones are meant: --allow-classical, or allow_classical=True",
         )
     file_key = find_file_key(header, openers)
     with file_atomically(folder / path.name, mode=stat.S_IMODE(os.fstat(source.fileno()).st_mode)) as draft:

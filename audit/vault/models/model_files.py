@@ -51,6 +51,7 @@ def seal_model_file(
 
     Raises:
         IntegrityError: If a file is not what its name says, shards and index disagree, or a file changed while it was read.
+        ModelError: If its header is longer than a safetensors file may have it, once it states the digests.
         ConfigurationError: If a recipient is none, or none was given where none is made.
         StorageError: If a file cannot be read or written; what was at `destination` is then as it was.
     """

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from classifier.metric import Metric
 
 Cell = str | int | float | None
-FigureKind = Literal["lines", "intervals", "waterfall", "heatmap"]
+FigureKind = Literal["lines", "intervals", "waterfall", "heatmap", "pictures"]
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,12 @@ class Figure:
     Args:
         name: Its name within the check.
         kind: ``"lines"`` (series over x), ``"intervals"`` (a value and its interval for each label),
-            ``"waterfall"`` (from a base through contributions to a value), or ``"heatmap"`` (an image and the
-            contribution of each of its patches).
+            ``"waterfall"`` (from a base through contributions to a value), ``"heatmap"`` (an image and the
+            contribution of each of its patches), or ``"pictures"`` (small images in a grid).
         series: What is drawn; intervals and waterfalls have one, a heat map the contributions and the pixels from
-            0 to 1, whose ``(height, width, channels)`` and side of a patch are among the words.
-        labels: What stands at each position of intervals, waterfalls and contributions.
+            0 to 1, whose ``(height, width, channels)`` and side of a patch are among the words; pictures have one series
+            each, of pixels from 0 to 1, and the ``columns`` of their grid are among the words too.
+        labels: What stands at each position of intervals, waterfalls and contributions, and under each picture.
         marks: Named positions on the x axis, as of the epoch that was kept.
         diagonal: Whether the line y = x is drawn for comparison.
         log: Whether both axes are logarithmic.

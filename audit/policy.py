@@ -19,7 +19,7 @@ from classifier.statistics import samples_to_decide
 
 Verdict = Literal["pass", "fail", "inconclusive", "not_run"]
 Severity = Literal["low", "medium", "high"]
-Reason = Literal["holds", "broken", "undecided", "not_refuted", "unmeasured", "no_measurement", "unset"]
+Reason = Literal["holds", "broken", "undecided", "not_refuted", "unreliable", "unmeasured", "no_measurement", "unset"]
 Judged = tuple[Verdict, Reason, Metric | None, str | None]
 VERDICTS: tuple[Verdict, ...] = ("fail", "inconclusive", "not_run", "pass")
 
@@ -233,8 +233,10 @@ def _verdict(rule: Rule, metric: Metric) -> tuple[Verdict, Reason]:
     else:
         return "not_run", "unset"
     # A bound shows one side only: a number that can but be worse confirms nothing, one that can but be better refutes nothing.
-    if holds and metric.bound != flattering:
-        return "pass", "holds"
     if broken and metric.bound != blackening:
         return "fail", "broken"
+    if metric.unreliable:
+        return "inconclusive", "unreliable"
+    if holds and metric.bound != flattering:
+        return "pass", "holds"
     return "inconclusive", "not_refuted" if metric.bound == flattering else "undecided"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from classifier.known_answer import KnownAnswer
 from classifier.seeds import Seed
 
-ENGINES = ("explain", "audit.robustness", "audit.privacy", "audit.vault", "audit.supply_chain", "audit.deidentification")
+ENGINES = ("explain", "audit.data", "audit.robustness", "audit.privacy", "audit.vault", "audit.supply_chain", "audit.deidentification")
 
 
 def run_selftest(*, seed: int = 0) -> tuple[KnownAnswer, ...]:

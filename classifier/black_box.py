@@ -19,6 +19,12 @@ class LogProbabilities:
 
     def __call__(self, x: Tensor) -> Tensor:
         answer = torch.as_tensor(self.function(x), dtype=torch.float32)
+        if len(x) == 0:
+            if answer.dim() != 2:
+                raise ModelError(
+                    f"the function must answer no rows with shape (0, K), got {tuple(answer.shape)}", remedy="ask about one row at least"
+                )
+            return answer
         if answer.dim() == 1 or answer.shape[1] == 1:
             event = answer.reshape(-1, 1)
             answer = torch.cat([1 - event, event], dim=1)

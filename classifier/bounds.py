@@ -46,8 +46,22 @@ def interval_bounds(module: nn.Module, lower: Tensor, upper: Tensor) -> Box:
     if not (lower <= upper).all():
         raise ModelError("a box needs lower corners that are nowhere above the upper ones, and no NaN")
     for layer in _layers(module):
-        lower, upper = _rule(layer)(layer, lower, upper)
+        lower, upper = layer_bounds(layer, lower, upper)
     return lower, upper
+
+
+def layer_bounds(layer: nn.Module, lower: Tensor, upper: Tensor) -> Box:
+    """Lowest and highest outputs of one layer over each row's box, each ``(N, *T)``.
+
+    Args:
+        layer: One that has a rule, by its exact type.
+        lower: Lower corner of each row's box ``(N, *S)``.
+        upper: Upper corner ``(N, *S)``.
+
+    Raises:
+        NotApplicableError: If it has no rule; the message names it.
+    """
+    return _rule(layer)(layer, lower, upper)
 
 
 def margin_bounds(module: nn.Module, lower: Tensor, upper: Tensor, labels: Tensor) -> Tensor:
@@ -99,7 +113,23 @@ def _rule(layer: nn.Module) -> _Rule:
 
 def _monotone(layer: nn.Module, lower: Tensor, upper: Tensor) -> Box:
     """Rises in each element, so that the corners go to the corners."""
+    if getattr(layer, "inplace", False):
+        lower, upper = lower.clone(), upper.clone()
     return layer(lower), layer(upper)
+
+
+def _leaky_relu(layer: nn.Module, lower: Tensor, upper: Tensor) -> Box:
+    assert isinstance(layer, nn.LeakyReLU)
+    if not layer.negative_slope >= 0:
+        raise NotApplicableError(f"interval bounds need a slope of LeakyReLU of at least 0, got {layer.negative_slope}")
+    return _monotone(layer, lower, upper)
+
+
+def _max_pool(layer: nn.Module, lower: Tensor, upper: Tensor) -> Box:
+    assert isinstance(layer, nn.MaxPool1d | nn.MaxPool2d)
+    if layer.return_indices:
+        raise NotApplicableError("interval bounds know maximum pooling without indices", remedy="take return_indices=False")
+    return _monotone(layer, lower, upper)
 
 
 def _affine(layer: nn.Module, lower: Tensor, upper: Tensor) -> Box:
@@ -143,12 +173,14 @@ def _identity(layer: nn.Module, lower: Tensor, upper: Tensor) -> Box:
 
 _MONOTONE = (
     Standardize, nn.Flatten, nn.ReLU, nn.Tanh, nn.Sigmoid,
-    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.MaxPool1d, nn.MaxPool2d,
+    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d,
 )  # fmt: skip
 _RULES: dict[type[nn.Module], _Rule] = {
     **dict.fromkeys(_MONOTONE, _monotone),
     **dict.fromkeys((nn.Linear, nn.Conv1d, nn.Conv2d), _affine),
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d), _batch_norm),
     **dict.fromkeys((nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity), _identity),
+    **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d), _max_pool),
+    nn.LeakyReLU: _leaky_relu,
     nn.GELU: _gelu,
 }

@@ -29,6 +29,8 @@ class Metric:
         better: Which direction is better.
         unit: Natural unit, empty for a pure number.
         reason: Why there is no value.
+        unreliable: Why the value is not to be relied on, where signs say so: a rule that it breaks is broken, and one that it
+            keeps is undecided.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Metric:
     better: Better = "higher"
     unit: str = ""
     reason: str | None = None
+    unreliable: str = ""
 
     def __post_init__(self) -> None:
         numbers = (self.value, self.low, self.high)
@@ -85,6 +88,8 @@ class Metric:
     def __str__(self) -> str:
         if self.value is None:
             return f"not measured: {self.reason}"
+        if self.unreliable:
+            return f"{replace(self, unreliable='')}, unreliable: {self.unreliable}"
         prefix = {"estimate": "", "lower": "at least ", "upper": "at most "}[self.bound]
         unit = f" {self.unit}" if self.unit else ""
         if self.interval == "exact":

@@ -144,7 +144,7 @@ class Contents:
     def figure_data(self, check: str, figure: Figure) -> tuple[list[str], list[list[str]]]:
         """The heads and the rows of the table under a figure."""
         say, wording = self.catalogue, Wording(self.catalogue)
-        x = wording.figure(check, figure, "x")
+        x = "" if figure.kind == "pictures" else wording.figure(check, figure, "x")
         if figure.kind == "waterfall":
             (series,) = figure.series
             ends = [(wording.figure(check, figure, part), figure.words[word]) for part, word in (("start", "base"), ("end", "value"))]
@@ -154,6 +154,11 @@ class Contents:
         if figure.kind == "heatmap":
             contributions = zip(figure.labels, figure.series[0].y, strict=True)
             return [say("column.item"), x], [[wording.label(label), wording.number(y)] for label, y in contributions]
+        if figure.kind == "pictures":
+            means = (sum(series.y) / len(series.y) for series in figure.series)
+            return [say("column.item"), say("column.brightness")], [
+                [wording.label(label), wording.number(mean)] for label, mean in zip(figure.labels, means, strict=True)
+            ]
         bounds = [say("column.low"), say("column.high")] if any(series.low for series in figure.series) else []
         if figure.kind == "intervals":
             (series,) = figure.series

@@ -19,6 +19,7 @@ from audit.report.catalogue import read_catalogue
 from audit.report.wording import Wording, style_of
 from classifier.records import write_atomically
 from explain.figures._picture import picture
+from explain.figures._pictures import draw_pictures
 from explain.figures._style import INK, LOWERS, MARKERS, PALETTE, axes_or_new, name_rows, tidy_axes
 from explain.figures.heatmap import draw_heatmap
 from explain.figures.waterfall import draw_waterfall
@@ -34,7 +35,22 @@ _LINES = ("-", "--", "-.", ":")
 _FEW = 12
 _GRID = "#EEEEEE"
 # Axes that show shares, read as percentages.
-_SHARES = {"reliability": "xy", "accuracy_against_eps": "y", "membership_roc": "xy"}
+_SHARES = {
+    "reliability": "xy",
+    "accuracy_against_budget": "xy",
+    "accuracy_against_eps": "y",
+    "accuracy_against_eps_l2": "y",
+    "accuracy_against_eps_linf": "y",
+    "accuracy_against_radius": "y",
+    "accuracy_against_severity": "y",
+    "fidelity_against_queries": "y",
+    "membership_roc": "xy",
+    "roc_far": "xy",
+    "roc_given": "xy",
+    "roc_near": "xy",
+    "sandwich_any": "y",
+    "sandwich_valid": "y",
+}
 _LABEL = 34
 
 
@@ -57,6 +73,7 @@ def draw_svg(check: str, figure: Figure, wording: Wording) -> str:
             "intervals": _intervals,
             "waterfall": _waterfall,
             "heatmap": _heatmap,
+            "pictures": _pictures,
         }
         drawing = draw[figure.kind](check, figure, wording).figure
         drawing.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})  # type: ignore[union-attr]
@@ -193,6 +210,12 @@ def _heatmap(check: str, figure: Figure, wording: Wording) -> Axes:
         label=wording.figure(check, figure, "x"),
         words=(wording.figure(check, figure, "start"), wording.figure(check, figure, "end")),
     )
+
+
+def _pictures(check: str, figure: Figure, wording: Wording) -> Axes:
+    height, width, channels, columns = (int(figure.words[word]) for word in ("height", "width", "channels", "columns"))
+    shown = [np.reshape(series.y, (height, width, channels)) for series in figure.series]
+    return draw_pictures(shown, [wording.label(label) for label in figure.labels], columns=columns)
 
 
 def _reach(series: Series) -> list[list[float]]:

@@ -16,6 +16,7 @@ Style = Literal["percent", "points", "number"]
 # Shares are read as percentages, their differences as percentage points, all else as plain numbers.
 PERCENT = frozenset(
     {
+        "data.label_noise",
         "performance.accuracy",
         "performance.balanced_accuracy",
         "performance.approval_rate",
@@ -23,6 +24,27 @@ PERCENT = frozenset(
         "performance.bad_rate_among_approved",
         "robustness.clean_accuracy",
         "robustness.accuracy",
+        "robustness.accuracy_by_distance",
+        "robustness.certified_accuracy",
+        "robustness.corruption_accuracy",
+        "robustness.exact_accuracy",
+        "robustness.invariance",
+        "robustness.mean_corruption_accuracy",
+        "robustness.negation_unchanged",
+        "robustness.ood_fpr_at_95_tpr",
+        "robustness.ood_kept",
+        "robustness.single_feature_share",
+        "robustness.smoothed_abstentions",
+        "robustness.smoothed_accuracy",
+        "robustness.smoothed_certified_accuracy",
+        "robustness.surrogate_fidelity",
+        "robustness.text_accuracy",
+        "robustness.text_clean_accuracy",
+        "robustness.transfer_accuracy",
+        "robustness.trigger_size",
+        "robustness.trigger_success",
+        "robustness.unsmoothed_accuracy",
+        "robustness.worst_corruption_accuracy",
         "privacy.membership_tpr",
         "fairness.approval_rate",
         "fairness.bad_rate_among_approved",
@@ -39,7 +61,17 @@ POINTS = frozenset(
         "fairness.equal_opportunity_difference",
     }
 )
-_PERCENT_COLUMNS = frozenset({"share", "approval_rate", "bad_rate", "accuracy"})
+# By table: a class may be called like any column.
+_PERCENT_COLUMNS = {
+    "data.label_errors.suspects": {"given_probability", "likely_probability"},
+    "data.quality.coverage": {"share"},
+    "fairness.groups.by_group": {"approval_rate", "bad_rate", "accuracy"},
+    "robustness.backdoor.triggers": {"size", "success"},
+    "robustness.corruptions.by_corruption": {"mean", *(f"severity_{severity}" for severity in range(1, 6)), "invalid"},
+    "robustness.feature_costs.by_feature": {"share"},
+    "robustness.out_of_distribution.abstention": {"known", "validation", "near", "far", "given"},
+    "robustness.smoothing.strengths": {"unsmoothed", "smoothed"},
+}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -124,7 +156,7 @@ class Wording:
     def _place(self, key: str, value: str | float | int) -> str:
         if self.catalogue.under(f"where_value.{key}"):
             return self.catalogue(f"where_value.{key}.{value}")
-        return self.number(value, "percent") if key == "fpr" and isinstance(value, float) else f"{value}"
+        return self.number(value, "percent") if key in ("fpr", "budget") and isinstance(value, float) else f"{value}"
 
     def limit(self, finding: Finding) -> str:
         """The limit, ``"at least 70.0 %"``."""
@@ -137,7 +169,8 @@ class Wording:
 
     def why(self, finding: Finding) -> str:
         """Why a finding has its verdict."""
-        reason = self.catalogue(f"reason.{finding.reason}", {"why": finding.metric.reason if finding.metric else ""})
+        metric = finding.metric
+        reason = self.catalogue(f"reason.{finding.reason}", {"why": (metric.reason or metric.unreliable) if metric else ""})
         if finding.verdict == "pass":
             reason = f"{self.catalogue('finding.meets', {'limit': self.limit(finding), 'set_by': finding.set_by})} {reason}"
         counted = finding.verdict == "inconclusive" and finding.violated
@@ -168,7 +201,7 @@ class Wording:
         if cell is None:
             return self.catalogue("number.dash")
         if isinstance(cell, float):
-            return self.number(cell, "percent" if column in _PERCENT_COLUMNS else "number")
+            return self.number(cell, "percent" if column in _PERCENT_COLUMNS.get(f"{check}.{table.name}", ()) else "number")
         entry = f"table.{check}.{table.name}"
         if self.catalogue.under(f"{entry}.cells.{column}"):
             return self.catalogue(f"{entry}.cells.{column}.{cell}")

@@ -106,7 +106,9 @@ class Text(Modality):
 
     def decode(self, x: Tensor) -> pd.DataFrame:
         """The tokens joined to a text: normalised, in lower case, and cut at the size; U+FFFD stands for an unknown token."""
-        texts = [self.tokenizer.decode([n for n in numbers if n != self.tokenizer.padding]) for numbers in x.tolist()]
+        # Which tokenizer it is, is found by its vocabulary, which takes longer than a token does.
+        tokenizer = self.tokenizer
+        texts = [tokenizer.decode([n for n in numbers if n != tokenizer.padding]) for numbers in x.tolist()]
         return pd.DataFrame({TEXT: pd.Series(texts, dtype=object)})
 
     @property
@@ -149,7 +151,8 @@ class Text(Modality):
         return ((x >= 0) & (x < self.tokenizer.size)).all(1) & there[:, 0] & (there[:, 1:] <= there[:, :-1]).all(1)
 
     def words(self, x: Tensor) -> list[dict[str, str]]:
-        return [dict(zip(self.players, map(self.tokenizer.token, numbers), strict=True)) for numbers in x.tolist()]
+        tokenizer = self.tokenizer
+        return [dict(zip(self.players, map(tokenizer.token, numbers), strict=True)) for numbers in x.tolist()]
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from torch import nn
 from audit import Subject
 from audit.privacy import infer_members
 from audit.robustness import attack
+from audit.robustness.attacks.apgd import APGD
 from audit.robustness.known_answers import linear_robust
 from classifier import Classifier, Feature, Relation, Schema
 from classifier.errors import ConfigurationError, DataError, NotApplicableError
@@ -38,14 +39,14 @@ def linear(classes: int, width: int, seed: int) -> tuple[Classifier, nn.Linear, 
 def test_a_linear_classifiers_exact_robustness_is_met_row_by_row(classes: int, eps: float, seed: int) -> None:
     classifier, layer, x, y = linear(classes, 8, seed)
     exact = linear_robust(layer.weight.data, layer.bias.data, x, y, eps)
-    found = attack(classifier, x, y, eps=eps, restarts=classes - 1, steps=30)
+    found = attack(classifier, x, y, eps=eps)
     assert torch.equal(found.robust, exact)
     assert 0 < exact.float().mean() < 1
 
 
 def test_robust_accuracy_is_clean_accuracy_at_zero_and_falls_with_eps() -> None:
     classifier, _, x, y = linear(3, 8, 0)
-    accuracies = [attack(classifier, x, y, eps=eps, restarts=2).robust_accuracy.value or 0.0 for eps in (0.0, 0.05, 0.1, 0.3, 1.0)]
+    accuracies = [attack(classifier, x, y, eps=eps, suite="quick").robust_accuracy.value or 0.0 for eps in (0.0, 0.05, 0.1, 0.3, 1.0)]
     clean = (classifier.predict(x) == y).float().mean().item()
     assert accuracies[0] == pytest.approx(clean)
     assert accuracies == sorted(accuracies, reverse=True)
@@ -56,7 +57,7 @@ def test_robust_accuracy_is_clean_accuracy_at_zero_and_falls_with_eps() -> None:
 @pytest.mark.parametrize("constrained", [True, False])
 def test_adversarial_rows_of_a_table_are_wrong_within_reach_and_valid(credit_subject: Subject, norm: str, constrained: bool) -> None:
     classifier, test = credit_subject.model, credit_subject.test
-    result = attack(classifier, test.inputs, test.labels, eps=0.3, norm=norm, constrained=constrained, steps=15)  # type: ignore[arg-type]
+    result = attack(classifier, test.inputs, test.labels, eps=0.3, norm=norm, constrained=constrained, suite="quick")  # type: ignore[arg-type]
     right = classifier.predict(test.inputs) == test.labels
     fallen = right & ~result.robust
     assert fallen.any()
@@ -85,7 +86,7 @@ def test_immutable_features_directions_and_relations_hold_in_every_adversarial_r
     x[:, 0] *= x[:, 1]
     x = modality_of(schema).repair(x, torch.zeros_like(x))
     y = classifier.predict(x)
-    result = attack(classifier, x, y, eps=0.4, steps=20)
+    result = attack(classifier, x, y, eps=0.4, suite="quick")
     fallen = ~result.robust
     assert fallen.any()
     before, after = schema.decode(x[fallen]), schema.decode(result.adversarial[fallen])
@@ -97,7 +98,7 @@ def test_immutable_features_directions_and_relations_hold_in_every_adversarial_r
 def test_another_threshold_attacks_the_decision_that_it_makes() -> None:
     classifier, _, x, _ = linear(2, 6, 0)
     decided = (classifier.probabilities(x)[:, 1] >= 0.7).long()
-    result = attack(classifier, x, decided, eps=0.3, threshold=0.7)
+    result = attack(classifier, x, decided, eps=0.3, threshold=0.7, suite="quick")
     assert result.clean_accuracy.value == 1
     fallen = ~result.robust
     assert fallen.any()
@@ -106,23 +107,23 @@ def test_another_threshold_attacks_the_decision_that_it_makes() -> None:
 
 def test_a_batch_of_one_equals_a_batch_of_many() -> None:
     classifier, _, x, y = linear(3, 6, 2)
-    whole = attack(classifier, x[:20], y[:20], eps=0.1, restarts=2).robust
-    single = torch.cat([attack(classifier, x[i : i + 1], y[i : i + 1], eps=0.1, restarts=2).robust for i in range(20)])
+    whole = attack(classifier, x[:20], y[:20], eps=0.1, suite="quick").robust
+    single = torch.cat([attack(classifier, x[i : i + 1], y[i : i + 1], eps=0.1, suite="quick").robust for i in range(20)])
     assert torch.equal(whole, single)
 
 
 def test_what_cannot_be_attacked_is_refused() -> None:
     classifier, _, x, y = linear(2, 4, 0)
     box = Classifier.wrap(lambda rows: classifier.probabilities(rows), schema=classifier.schema, classes=classifier.classes)
-    with pytest.raises(NotApplicableError, match="black box"):
-        attack(box, x, y, eps=0.1)
+    with pytest.raises(NotApplicableError, match="black box, and apgd needs gradients"):
+        attack(box, x, y, eps=0.1, suite=[APGD()])
     with pytest.raises(DataError, match="labels must lie in 0 to 1, got 0 to 5"):
         attack(classifier, x[:2], torch.tensor([0, 5]), eps=0.1)
     with pytest.raises(DataError, match="0 rows and 0 labels"):
         attack(classifier, x[:0], y[:0], eps=0.1)
     with pytest.raises(ConfigurationError, match="eps must be at least 0"):
         attack(classifier, x, y, eps=-0.1)
-    with pytest.raises(DataError, match="not finite"):
+    with pytest.raises(DataError, match="inputs must be finite, got 600 values"):
         attack(classifier, x * torch.nan, y, eps=0.1)
 
 

@@ -42,8 +42,7 @@ background = 3
 samples = 32
 [checks."robustness.attack"]
 limit = 12
-steps = 2
-restarts = 1
+suite = "quick"
 eps = [0.1]
 [checks."performance.learning"]
 permutations = 200
@@ -52,6 +51,12 @@ resamples = 100
 [checks."fairness.groups"]
 resamples = 100
 """
+# What becomes of these where a classifier is brought stands in the matrix.
+SKIPPED = (
+    "robustness.backdoor", "robustness.bounds", "robustness.corruptions", "robustness.distance", "robustness.feature_costs",
+    "robustness.invariance", "robustness.out_of_distribution", "robustness.smoothing", "robustness.text_edits", "robustness.transfer",
+    "data.label_errors",
+)  # fmt: skip
 
 
 def loans() -> pd.DataFrame:
@@ -104,7 +109,7 @@ def audited(path: Path) -> tuple[Subject, dict[str, Evidence]]:
     configuration = Configuration.read(path)
     splits = configuration.read_splits(path.parent)
     subject = configuration.subject(splits, configuration.classifier(splits, path.parent), path.parent)
-    audit = run(subject, profile="quick", options=configuration.checks, progress=False)
+    audit = run(subject, profile="quick", options=configuration.checks, skip=SKIPPED, progress=False)
     return subject, {evidence.check: evidence for evidence in audit.evidence}
 
 
@@ -204,11 +209,11 @@ def test_a_brought_classifier_answers_as_at_home_to_every_check(folder: Path, ki
     said = preview_configuration(path)
     assert f"Model: {model.split(' ')[0]} " in said
     assert ("gradients: yes" in said) == differentiable
-    assert ("robustness.attack         not run" in said) == (not differentiable)
+    assert "robustness.attack         not run" not in said
     subject, evidence = audited(path)
     expected = np.asarray(expected.detach() if isinstance(expected, torch.Tensor) else expected, dtype=float)
     assert subject.probabilities()[:, 1] == pytest.approx(expected if expected.ndim == 1 else expected[:, 1], abs=1e-5)
-    assert (evidence["robustness.attack"].not_run is None) == differentiable
+    assert evidence["robustness.attack"].not_run is None
     # What does not ask for gradients runs, unless it would have to know how the classifier came about.
     lacking = {evidence[name].not_run for name in evidence if name != "robustness.attack"} - {None}
     assert lacking <= {"the training data are not known", "the classifier comes without the recipe that trained it"}
@@ -266,7 +271,8 @@ def test_an_endpoint_is_audited_and_no_row_asked_twice(folder: Path, server: Thr
     asked: list[str] = server.asked  # type: ignore[attr-defined]
     assert len(set(asked)) == len(asked) > 200
     assert evidence["explanation.attribution"].not_run is None
-    assert "gives no gradients" in str(evidence["robustness.attack"].not_run)
+    # Searches that need no gradients attack it.
+    assert evidence["robustness.attack"].not_run is None
 
 
 def predicted() -> pd.DataFrame:

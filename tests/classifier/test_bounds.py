@@ -26,6 +26,7 @@ NETWORKS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     ),
     "pooling": (nn.Sequential(nn.Conv2d(2, 3, 3), nn.GELU(), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(3, 3)), (2, 6, 6)),
     "series": (nn.Sequential(nn.Conv1d(2, 3, 3, dilation=2), nn.BatchNorm1d(3), nn.ReLU(), nn.MaxPool1d(2), nn.Flatten()), (2, 6)),
+    "leaky": (nn.Sequential(nn.Linear(5, 7), nn.LeakyReLU(0.3), nn.Linear(7, 3)), (5,)),
     "logit": (nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 1)), (5,)),
 }
 
@@ -139,11 +140,20 @@ class Halved(nn.ReLU):
         (Halved(), "no rule for the layer Halved"),
         (nn.GELU("tanh"), "not its approximation by tanh"),
         (nn.BatchNorm1d(3, track_running_stats=False), "running statistics"),
+        (nn.LeakyReLU(-0.1), "slope of LeakyReLU of at least 0, got -0.1"),
+        (nn.MaxPool1d(2, return_indices=True), "without indices"),
     ],
 )
 def test_a_layer_without_a_rule_is_refused_by_name(layer: nn.Module, message: str) -> None:
     with pytest.raises(NotApplicableError, match=message):
         interval_bounds(nn.Sequential(layer), torch.zeros(2, 3), torch.ones(2, 3))
+
+
+def test_a_layer_that_writes_over_its_input_leaves_the_box_as_it_was() -> None:
+    lower, upper = torch.full((1, 2), -1.0), torch.ones(1, 2)
+    bounds = interval_bounds(nn.ReLU(inplace=True), lower, upper)
+    assert torch.equal(torch.cat(bounds), torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
+    assert torch.equal(lower, torch.full((1, 2), -1.0))
 
 
 def test_a_box_inside_out_is_refused() -> None:

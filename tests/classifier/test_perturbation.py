@@ -165,7 +165,7 @@ def test_images_are_perturbed_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("eps", "norm", "message"), [(-0.1, "L2", "at least 0, got -0.1"), (float("nan"), "L2", "at least 0"), (0.1, "L1", "Linf or L2")]
+    ("eps", "norm", "message"), [(-0.1, "L2", "at least 0, got -0.1"), (float("nan"), "L2", "at least 0"), (0.1, "L3", "Linf, L2 or L1")]
 )
 def test_an_impossible_set_is_refused(eps: float, norm: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):

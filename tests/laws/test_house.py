@@ -16,6 +16,10 @@ from cases import cases
 
 from audit import Subject, run
 from audit.check import check_type
+from audit.robustness.corruptions.corruption import CORRUPTIONS
+from audit.robustness.method import ATTACKS
+from audit.robustness.texts.edit import EDITS
+from audit.robustness.texts.rewriting import REWRITINGS
 from classifier.architecture import ARCHITECTURES
 from classifier.modality import MODALITIES
 from explain.figures import FIGURES
@@ -25,9 +29,21 @@ from trainer import Recipe, train
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("classifier", "trainer", "explain", "audit", "assay")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+REGISTRIES = (ARCHITECTURES, MODALITIES, METHODS, FIGURES, ATTACKS, EDITS, REWRITINGS, *CORRUPTIONS.values())
 QUICK = {
     "explanation.attribution": {"limit": 5, "background": 3, "samples": 64},
-    "robustness.attack": {"limit": 10, "steps": 2, "restarts": 1, "eps": (0.1,)},
+    "robustness.attack": {"limit": 10, "suite": "quick", "eps": (0.1,)},
+    "robustness.distance": {"limit": 10, "steps": 2, "targets": 2, "queries": 30},
+    "robustness.transfer": {"limit": 20, "steps": 4, "queries": (8,)},
+    "robustness.backdoor": {"rows": 6, "steps": 5, "rotations": 2, "limit": 40},
+    "robustness.out_of_distribution": {"resamples": 20},
+    "data.label_errors": {"resamples": 20},
+    "robustness.text_edits": {"limit": 4, "queries": 20, "tries": 1},
+    "robustness.invariance": {"count": 2},
+    "robustness.bounds": {"limit": 4, "exact": 2, "eps": (0.05,), "nodes": 20},
+    "robustness.smoothing": {"limit": 3, "n": 60, "n0": 10, "sigma": (0.25,)},
+    "robustness.corruptions": {"limit": 10, "severities": (3,), "resamples": 20},
+    "robustness.feature_costs": {"limit": 10, "values": 8},
     "performance.learning": {"permutations": 50},
     "performance.accuracy": {"resamples": 20},
     "fairness.groups": {"resamples": 20},
@@ -44,7 +60,7 @@ def test_a_file_says_what_it_is_and_holds_one_idea(path: Path) -> None:
     assert path.stem not in named, "no function bears the name of its module"
 
 
-@pytest.mark.parametrize("registry", [ARCHITECTURES, MODALITIES, METHODS, FIGURES], ids=lambda registry: registry.noun)
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.noun)
 def test_every_registered_item_is_found_and_says_what_it_does(registry: object) -> None:
     for identifier in registry:  # type: ignore[attr-defined]
         assert inspect.getdoc(registry[identifier]), identifier  # type: ignore[index]
@@ -52,6 +68,8 @@ def test_every_registered_item_is_found_and_says_what_it_does(registry: object) 
 
 def test_every_public_name_says_what_it_is() -> None:
     rooms = ("vault", "robustness", "privacy", "report", "deidentification", "data.personal_identifiers", "supply_chain")
+    parts = ("backdoors", "certificates", "corruptions", "out_of_distribution", "texts")
+    rooms = (*rooms, *(f"robustness.{part}" for part in parts))
     for package in ("classifier", "trainer", "explain", "audit", *(f"audit.{room}" for room in rooms)):
         module = importlib.import_module(package)
         for name in module.__all__:

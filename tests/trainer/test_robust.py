@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from audit.robustness import attack
+from audit.robustness.attacks.pgd import PGD
 from classifier import Dataset, Feature, Schema, Splits
 from classifier.bounds import margin_bounds
 from classifier.errors import ConfigurationError, NotApplicableError
@@ -131,7 +132,7 @@ def test_robust_accuracy_on_german_credit_rises_clearly(splits: Splits, method: 
     recipe = Recipe("logistic", epochs=25, learning_rate=0.01)
     accuracy = []
     for own in (recipe, replace(recipe, robust=Robust(method, eps=EPS, steps=3))):
-        result = attack(train(splits, own, progress=False), x, y, eps=EPS, constrained=False, steps=10, restarts=1)
+        result = attack(train(splits, own, progress=False), x, y, eps=EPS, constrained=False, suite=[PGD(steps=10)])
         accuracy.append((result.clean_accuracy.value or 0, result.robust_accuracy.value or 0))
     (clean, weak), (cost, strong) = accuracy
     assert strong > weak + 0.1
@@ -172,7 +173,7 @@ def test_a_layer_without_interval_bounds_is_refused() -> None:
     ("options", "message"),
     [
         ({"method": "fgsm"}, "method must be one of pgd, trades, noise, ibp, got 'fgsm'"),
-        ({"norm": "L1"}, "norm must be one of Linf, L2, got 'L1'"),
+        ({"norm": "L3"}, "norm must be one of Linf, L2, L1, got 'L3'"),
         ({"eps": 0.0}, "eps must be above 0"),
         ({"weight": float("nan")}, "weight must be above 0"),
         ({"steps": 0}, "steps must be at least 1"),

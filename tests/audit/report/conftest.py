@@ -1,17 +1,25 @@
-"""One small audit of real data, judged and unjudged, that all tests of the report share."""
+"""One small audit of real data, judged and unjudged, that all tests of the report share; and one each of images and of texts."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import audit.selftest
 from audit import Audit, Policy, Subject, run
-from audit.evidence import Evidence
+from audit.evidence import Evidence, Figure
+from audit.report import html
+from audit.report.figures import draw_svg
+from audit.report.wording import Wording
 from classifier import Dataset
+from classifier.metric import Metric
 from trainer import Recipe, train
 
 TODAY = datetime.date(2026, 1, 1)
@@ -29,6 +37,7 @@ RULES = [
     _rule("EXPIRED", "performance.accuracy", min=0.999),
     _rule("UNDECIDED", "performance.roc_auc", min=0.5, on_inconclusive="fail"),
     _rule("NOT-REFUTED", "robustness.accuracy", where={"eps": 0.01, "rows": "valid"}, min=0.01),
+    _rule("UNRELIABLE", "robustness.accuracy", where={"eps": 0.01, "rows": "any"}, min=0.01),
     _rule("UNMEASURED", "privacy.membership_tpr", max=0.5),
     _rule("NO-MEASUREMENT", "robustness.accuracy", where={"eps": 0.77}, min=0.5),
     _rule("UNSET", "performance.balanced_accuracy", limit="unset"),
@@ -37,6 +46,45 @@ WAIVERS = [
     {"rule": "WAIVED", "reason": "until it is calibrated", "owner": "A. Person", "expires": "2027-01-31"},
     {"rule": "EXPIRED", "reason": "until last year", "owner": "B. Person", "expires": "2025-01-31"},
 ]
+
+
+# A file of rows from elsewhere, for the check that asks for one.
+ELSEWHERE = Path(__file__).parents[3] / "classifier" / "builtin" / "german-credit.csv"
+# As quick as they go.
+OPTIONS: dict[str, dict[str, object]] = {
+    "explanation.attribution": {"limit": 20, "background": 10, "samples": 68},
+    "fairness.groups": {"resamples": 200},
+    "performance.accuracy": {"resamples": 200},
+    "privacy.membership": {"rates": (0.05, 0.001)},
+    "data.label_errors": {"resamples": 50},
+    "robustness.attack": {"limit": 60, "eps": (0.01, 0.05, 0.2)},
+    "robustness.backdoor": {"rows": 10, "steps": 10, "rotations": 2},
+    "robustness.bounds": {"limit": 20, "exact": 5, "nodes": 20},
+    "robustness.corruptions": {"limit": 40, "resamples": 50},
+    "robustness.distance": {"limit": 20, "steps": 5, "targets": 1, "queries": 50},
+    "robustness.feature_costs": {"limit": 40, "values": 8},
+    "robustness.out_of_distribution": {"limit": 60, "resamples": 50},
+    "robustness.smoothing": {"limit": 5, "n": 60, "n0": 10},
+    "robustness.text_edits": {"limit": 10, "queries": 60, "tries": 1},
+    "robustness.transfer": {"limit": 40, "queries": (20,)},
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _drawn_once() -> Iterator[None]:
+    """A figure that many pages show is drawn once; that it is the same each time is a test of its own."""
+    drawn: dict[tuple[str, ...], str] = {}
+
+    def draw(check: str, figure: Figure, wording: Wording) -> str:
+        # A catalogue that remembers what was read must be asked anew.
+        key = (type(wording.catalogue.sentences).__name__, wording.catalogue.language, check, repr(figure))
+        if key not in drawn:
+            drawn[key] = draw_svg(check, figure, wording)
+        return drawn[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "draw_svg", draw)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -61,15 +109,47 @@ def unjudged(german_credit: Dataset, tmp_path_factory: pytest.TempPathFactory) -
         files=(brought,),
         declarations={"intended_use": "to test the report", "review_board": "meets in spring"},
     )
-    options: dict[str, dict[str, object]] = {
-        "explanation.attribution": {"limit": 20, "background": 10, "samples": 68},
-        "fairness.groups": {"resamples": 200},
-        "performance.accuracy": {"resamples": 200},
-        "privacy.membership": {"rates": (0.05, 0.001)},
-    }
+    given = {"robustness.out_of_distribution": {**OPTIONS["robustness.out_of_distribution"], "path": str(ELSEWHERE)}}
+    return _measured(subject, options={**OPTIONS, **given})
+
+
+@pytest.fixture(scope="session")
+def images() -> Audit:
+    """What is asked of images alone, on bright squares whose place is the class."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    pictures = generator.integers(0, 120, (90, 12, 12)).astype(np.uint8)
+    for picture, label in zip(pictures, labels, strict=True):
+        picture[4 * label : 4 * label + 4, :4] = generator.integers(100, 250)
+    checks = ("attack", "backdoor", "corruptions", "out_of_distribution")
+    return _alone(pd.Series(list(pictures), dtype=object), labels, "image", Recipe("logistic", epochs=20), checks)
+
+
+@pytest.fixture(scope="session")
+def texts() -> Audit:
+    """What is asked of texts alone, on sentences with a name and a number that tell nothing, and a word that tells the class."""
+    labels = np.arange(80) % 2
+    days, names = np.random.default_rng(0).integers(1, 9, 80), ("mary", "james", "linda", "robert")
+    said = [f"{names[i % 4]} was {('good', 'bad')[label]} on day {days[i]}" for i, label in enumerate(labels)]
+    recipe = Recipe("transformer_text", epochs=20, options={"width": 8, "buckets": 64})
+    return _alone(pd.Series(said, dtype=object), labels, "text", recipe, ("text_edits", "invariance"))
+
+
+def _alone(cases: pd.Series[Any], labels: np.ndarray[Any, Any], modality: str, recipe: Recipe, checks: tuple[str, ...]) -> Audit:
+    frame = pd.DataFrame({"case": cases, "y": [f"class {label}" for label in labels]})
+    splits = Dataset.from_frame(frame, target="y", modality=modality).split(test=0.4)
+    subject = Subject(splits.test, classifier=train(splits, recipe, progress=False), training=splits.train, validation=splits.validation)
+    return _measured(
+        subject,
+        only=tuple(f"robustness.{check}" for check in checks),
+        options={k: v for k, v in OPTIONS.items() if k.startswith("robustness.")},
+    )
+
+
+def _measured(subject: Subject, *, options: dict[str, dict[str, object]], only: tuple[str, ...] = ()) -> Audit:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(audit.selftest, "ENGINES", ("audit.privacy",))
-        return run(subject, name="test", profile="quick", options=options, progress=False)
+        return run(subject, name="test", profile="quick", only=only, options=options, progress=False)
 
 
 @pytest.fixture(scope="session")
@@ -77,8 +157,9 @@ def judged(unjudged: Audit, policy: Policy) -> Audit:
     """The same, with a finding of every verdict and for every reason."""
     # What the tests say about an undecided rule must not hang on how well three epochs happen to go.
     wide = replace_metric(unjudged, "performance.accuracy", "performance.roc_auc", low=0.4, high=0.9)
-    findings = policy.judge(wide.evidence, today=TODAY)
-    return replace(wide, policy={"id": policy.policy.id, "sha256": policy.digest}, findings=findings)
+    flagged = replace_metric(wide, "robustness.attack", "robustness.accuracy", where={"rows": "any"}, unreliable="all gradients are zero")
+    findings = policy.judge(flagged.evidence, today=TODAY)
+    return replace(flagged, policy={"id": policy.policy.id, "sha256": policy.digest}, findings=findings)
 
 
 @pytest.fixture(scope="session")
@@ -96,10 +177,11 @@ def replace_evidence(audit: Audit, check: str, change: Callable[[Evidence], Evid
     return replace(audit, evidence=tuple(change(e) if e.check == check else e for e in audit.evidence))
 
 
-def replace_metric(audit: Audit, check: str, name: str, *, low: float, high: float) -> Audit:
-    """The audit with another interval of one metric."""
+def replace_metric(audit: Audit, check: str, name: str, *, where: dict[str, str] | None = None, **changes: object) -> Audit:
+    """The audit with one metric changed, wherever it was measured or as `where` says."""
 
-    def change(evidence: Evidence) -> Evidence:
-        return replace(evidence, metrics=tuple(replace(m, low=low, high=high) if m.name == name else m for m in evidence.metrics))
+    def changed(metric: Metric) -> Metric:
+        there = metric.name == name and (where or {}).items() <= metric.where.items()
+        return replace(metric, **changes) if there else metric  # type: ignore[arg-type]
 
-    return replace_evidence(audit, check, change)
+    return replace_evidence(audit, check, lambda evidence: replace(evidence, metrics=tuple(map(changed, evidence.metrics))))

@@ -13,6 +13,12 @@ from audit.policy import Reason, Severity, Verdict
 from audit.report import html, languages, render_html, summarise, terminal
 from audit.report.catalogue import read_catalogue
 from audit.report.wording import PERCENT, POINTS
+from audit.robustness.checks.bounds import Bounding
+from audit.robustness.corruptions.corruption import CORRUPTIONS, SEVERITIES
+from audit.robustness.method import ATTACKS
+from audit.robustness.out_of_distribution import SCORES
+from audit.robustness.texts.edit import Kind as Edited
+from audit.robustness.texts.rewriting import REWRITINGS
 from classifier.architecture import ARCHITECTURES
 from classifier.catalogue import Catalogue, CatalogueError
 from classifier.dataset import Independence
@@ -20,6 +26,7 @@ from classifier.errors import ConfigurationError
 from classifier.schema import Kind
 from explain.output import Kind as Output
 
+DAMAGES = {kind for registry in CORRUPTIONS.values() for kind in registry}
 # Families of keys that a record chooses from, and all that it can choose.
 FAMILIES = {
     "metric": {name.partition(".")[0] for name in metric_names()},
@@ -36,6 +43,28 @@ FAMILIES = {
     "output": set(get_args(Output)),
     "table.data.quality.features.cells.kind": set(get_args(Kind)),
     "table.data.quality.features.cells.role": {"input", "protected input"},
+    "where_value.corruption": {"none", "all", *DAMAGES},
+    "table.robustness.corruptions.by_corruption.cells.corruption": {"none", *DAMAGES},
+    "table.robustness.corruptions.by_corruption.columns": {
+        "corruption",
+        "mean",
+        *(f"severity_{severity}" for severity in SEVERITIES),
+        "calibration_error",
+        "brier",
+        "invalid",
+    },
+    "where_value.score": set(SCORES),
+    "table.robustness.out_of_distribution.abstention.cells.score": set(SCORES),
+    **{f"figure.robustness.out_of_distribution.roc_{distance}.series": set(SCORES) for distance in ("near", "far", "given")},
+    "where_value.distance": {"near", "far", "given"},
+    "where_value.set": {"spliced", "noisy", "shuffled", "uniform", "flat", "corners", "given"},
+    "where_value.edits": {"all", *get_args(Edited)},
+    "table.robustness.text_edits.by_kind.cells.edits": {"all", *get_args(Edited)},
+    "where_value.test": set(REWRITINGS),
+    **{f"table.robustness.invariance.{name}.cells.test": set(REWRITINGS) for name in ("counts", "examples")},
+    "table.robustness.attack.broken_by.columns": {"eps", "kind", *ATTACKS, "proven", "standing"},
+    "table.robustness.bounds.methods.columns": {"eps", "kind", "wrong", "known", *get_args(Bounding), "law", "open"},
+    "figure.robustness.smoothing.accuracy_against_radius.series": {f"noise_{number}" for number in range(1, 7)},
     # Stages and hardware are what `run.json` may name.
     "stage": {"read", "train", "audit", "seal", "report"},
     "hardware": {"processor", "cores", "system", "device"},
@@ -82,7 +111,7 @@ class Recorded(dict[str, str]):
 
 
 def test_reports_use_every_sentence(
-    unjudged: Audit, judged: Audit, not_run: Audit, policy: Policy, monkeypatch: pytest.MonkeyPatch
+    unjudged: Audit, judged: Audit, not_run: Audit, images: Audit, texts: Audit, policy: Policy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorded = Recorded(read_catalogue().sentences)
     for module in (html, terminal):
@@ -92,6 +121,8 @@ def test_reports_use_every_sentence(
     render_html(not_run)
     for audit in (unjudged, judged):
         summarise(audit)
+    for audit in (images, texts):
+        render_html(audit)
     chosen = (*FAMILIES, "sense", "declaration", "where_value", "table.fairness.groups.by_group", "glossary")
     # Pictures and tables of images and texts, whose own audits are rendered elsewhere.
     chosen += tuple(f"figure.explanation.attribution.{kind}" for kind in ("image", "parts", "words"))

@@ -129,8 +129,8 @@ def test_every_rule_stands_in_the_register_with_its_owner_its_reason_and_its_lim
 
 def test_page_one_shows_the_gravest_open_violation_first(page: Page) -> None:
     first = page.text[: page.text.index("Scope, and what was not measured", page.text.index("Audit report"))]
-    assert "5 of 9 rules violated." not in first
-    assert "4 of 9 rules violated." in first
+    assert "5 of 10 rules violated." not in first
+    assert "4 of 10 rules violated." in first
     assert "1 of these accepted by a named person." in first
     worst = first[first.index("Findings that weigh most") :]
     assert worst.index("BROKEN") < worst.index("EXPIRED") < worst.index("UNDECIDED")
@@ -183,11 +183,14 @@ def test_ten_classes_head_their_columns_even_where_one_is_called_like_a_column(j
     parts = Table("parts", ("part", "rows", *classes), (("test", *range(11)),))
     audit = replace_evidence(judged, "performance.accuracy", lambda e: replace(e, tables=(confusion,)))
     audit = replace_evidence(audit, "data.quality", lambda e: replace(e, tables=(parts,)))
+    matrix = Table("matrix", ("given", *classes), tuple((name, *[0.5] * 10) for name in classes))
+    audit = replace_evidence(audit, "data.label_errors", lambda e: replace(e, tables=(matrix,)))
     identity = replace(audit.identity, classes=classes, event=None, favourable=None)
     text = Page(render_html(replace(audit, identity=identity))).text
     assert "the likeliest class is taken" in text
     assert "What happenedtruth123456789" in text
     assert "PartRowstruth123456789" in text
+    assert "Giventruth123456789" in text
 
 
 def test_a_metric_that_the_catalogue_does_not_know_is_refused_not_shown_raw(judged: Audit) -> None:

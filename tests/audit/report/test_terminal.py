@@ -19,7 +19,7 @@ def test_every_rule_stands_beside_its_verdict_in_words(judged: Audit) -> None:
     lines = summarise(judged).splitlines()
     for finding in judged.findings:
         assert any(line.startswith(words[finding.verdict]) and finding.rule in line for line in lines)
-    assert "Fail 3, Inconclusive 2, Not run 3, Pass 1" in lines
+    assert "Fail 3, Inconclusive 3, Not run 3, Pass 1" in lines
 
 
 def test_the_summary_says_what_was_not_measured_and_that_an_engine_failed(not_run: Audit) -> None:

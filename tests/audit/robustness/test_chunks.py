@@ -9,6 +9,9 @@ from torch import nn
 from audit import Subject
 from audit.check import make_check
 from audit.robustness import Robustness, attack
+from audit.robustness.attacks.apgd import APGD
+from audit.robustness.attacks.apgd_targeted import TargetedAPGD
+from audit.robustness.attacks.pgd import PGD
 from classifier import Classifier, Feature, Schema
 from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
@@ -26,13 +29,13 @@ def attacked(norm: str, seed: int) -> Robustness:
     features = (Feature("a", "continuous", low=0, high=1), Feature("b", "continuous", low=0, high=1))
     classifier = Classifier.wrap(Plateau(), schema=Schema("tabular", features), classes=("a", "b"))
     x, y = torch.full((60, 2), 0.5), torch.zeros(60, dtype=torch.int64)
-    return attack(classifier, x, y, eps=0.25, norm=norm, steps=3, restarts=3, seed=seed)  # type: ignore[arg-type]
+    return attack(classifier, x, y, eps=0.25, norm=norm, suite=[PGD(steps=3, restarts=3)], seed=seed)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
 def test_the_size_of_a_chunk_changes_nothing_even_at_random_starts(monkeypatch: pytest.MonkeyPatch, norm: str) -> None:
     whole = attacked(norm, seed=0)
-    monkeypatch.setattr("audit.robustness.pgd.chunk_size", lambda shape: 7)
+    monkeypatch.setattr("audit.robustness.campaign._SIDE_BY_SIDE", 7)
     parts = attacked(norm, seed=0)
     assert 0 < whole.robust.sum() < 60
     assert torch.equal(whole.robust, parts.robust)
@@ -46,7 +49,7 @@ def test_another_seed_starts_elsewhere() -> None:
 
 
 def test_the_curve_falls_with_eps_and_valid_rows_are_harder_to_find(credit_subject: Subject) -> None:
-    options = {"eps": [0.2, 0.02, 0.1], "steps": 5, "restarts": 1, "limit": 80}
+    options = {"eps": [0.2, 0.02, 0.1], "suite": "quick", "limit": 80}
     evidence = make_check("robustness.attack", options).measure(credit_subject, Seed(0, ("robustness.attack",)))
     clean = evidence.metric("robustness.clean_accuracy").value
     valid, free = (
@@ -59,7 +62,8 @@ def test_the_curve_falls_with_eps_and_valid_rows_are_harder_to_find(credit_subje
     assert free[-1] < clean  # type: ignore[operator]
 
 
-def test_steps_and_restarts_that_cannot_be_are_refused(credit_subject: Subject) -> None:
+def test_steps_and_restarts_that_cannot_be_are_refused() -> None:
     for options in ({"steps": 0}, {"restarts": 0}):
-        with pytest.raises(ConfigurationError, match="steps and restarts must be at least 1"):
-            attack(credit_subject.model, credit_subject.test.inputs, credit_subject.test.labels, eps=0.1, **options)
+        for kind in (PGD, APGD, TargetedAPGD):
+            with pytest.raises(ConfigurationError, match=r"steps.*restarts must be at least 1"):
+                kind(**options)

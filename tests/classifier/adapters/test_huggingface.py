@@ -273,5 +273,5 @@ def test_a_classifier_of_texts_runs_a_whole_audit(folder: Path, tmp_path: Path, 
     }
     assert words & {"good", "bad", "book", "room"}
     assert not any(str(word).startswith("token ") for word in words)
-    assert "discrete" in str(evidence["robustness.attack"].not_run)
+    assert "whole words" in str(evidence["robustness.attack"].not_run)
     assert "Traceback" not in (outcome.folder / "report.en.html").read_text(encoding="utf-8")

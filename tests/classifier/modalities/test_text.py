@@ -12,6 +12,7 @@ from classifier.builtin import REVIEWS_ZH
 from classifier.classifier import Classifier
 from classifier.dataset import Dataset
 from classifier.errors import ConfigurationError, DataError
+from classifier.modalities.text import tokenizer_of
 from classifier.modality import modality_of
 from classifier.schema import Feature, Schema
 from classifier.tokenizer import MASK, SPECIAL
@@ -192,3 +193,12 @@ def test_large_inputs_lie_on_disk(data: Dataset, monkeypatch: pytest.MonkeyPatch
     x = data.schema.encode(pd.DataFrame({"review": TEXTS}))
     assert x.untyped_storage().filename
     assert x.equal(data.inputs)
+
+
+def test_texts_are_written_out_with_one_look_for_their_tokenizer(monkeypatch: pytest.MonkeyPatch, data: Dataset):
+    looks: list[Feature] = []
+    modality = modality_of(data.schema)
+    monkeypatch.setattr("classifier.modalities.text.tokenizer_of", lambda feature: looks.append(feature) or tokenizer_of(feature))
+    assert len(modality.decode(data.inputs)) == len(TEXTS)
+    assert len(modality.words(data.inputs)) == len(TEXTS)
+    assert len(looks) == 2

@@ -1,0 +1,1 @@
+"""Corruptions of graphs: one file each."""

@@ -1,0 +1,1 @@
+"""Corruptions of series: one file each."""

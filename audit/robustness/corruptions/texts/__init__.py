@@ -1,0 +1,1 @@
+"""Corruptions of texts: one file each."""

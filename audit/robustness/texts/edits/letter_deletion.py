@@ -1,0 +1,20 @@
+"""A letter left out (Pruthi et al., 2019, arXiv:1905.11268)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from audit.robustness.texts.edit import EDITS, Edit, Kind
+from audit.robustness.texts.letters import inner_letters
+
+
+@EDITS.register
+@dataclass(frozen=True, kw_only=True)
+class LetterDeletion(Edit):
+    """Leave out one inner letter: ``"terrible"`` becomes ``"terible"``."""
+
+    kind: ClassVar[Kind] = "characters"
+
+    def alternatives(self, word: str) -> list[str]:
+        return [word[:i] + word[i + 1 :] for i in inner_letters(word)]

@@ -1,0 +1,1 @@
+"""The rewritings, one a file."""

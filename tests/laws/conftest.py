@@ -1,0 +1,19 @@
+"""What the laws share: audits that ask one engine what it knows, and copies of classifiers that are trained quickly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from trainer import imitation
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick() -> Iterator[None]:
+    """Each of the hundreds of audits would ask all engines first and train a copy at length; both have tests of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("audit.selftest.ENGINES", ("audit.privacy",))
+        patch.setattr(imitation, "_RECIPES", {name: replace(recipe, epochs=3) for name, recipe in imitation._RECIPES.items()})
+        yield

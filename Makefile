@@ -1,13 +1,14 @@
 # make audit   from a fresh clone to a finished report in reports/german-credit/
 # make check   lint, types, layers          make test      the tests, under 6 minutes
 # make bench   side by side with peers      make test-all  the slow ones too
+# make bench-peers   an environment for those peers that pin old versions
 
 PYTHON ?= python3
 BIN := .venv/bin
 PARALLEL ?= 2
 
 .DEFAULT_GOAL := audit
-.PHONY: audit check test test-all bench clean
+.PHONY: audit check test test-all bench bench-peers clean
 
 # torch goes first and alone, so that no other package chooses its build.
 .venv/.installed: pyproject.toml constraints.txt
@@ -34,10 +35,20 @@ test: .venv/.installed
 test-all: .venv/.installed
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(PARALLEL) -m "slow or not slow"
 
-bench: .venv/.installed
+bench: .venv/.installed .venv-peers/.installed
 	$(BIN)/python -m benchmarks.explain
 	$(BIN)/python -m benchmarks.train
 	$(BIN)/python -m benchmarks.vault
+	$(BIN)/python -m benchmarks.robustness
+
+bench-peers: .venv-peers/.installed
+
+.venv-peers/.installed: constraints.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		torchattacks==3.3.0 foolbox==3.3.4 adversarial-robustness-toolbox==1.20.1 scikit-learn
+	@touch $@
 
 clean:
 	rm -rf .venv .venv-peers build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

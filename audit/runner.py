@@ -21,7 +21,7 @@ from audit.evidence import Evidence
 from audit.policy import Policy
 from audit.sealed_rows import SealedRows
 from audit.subject import Subject
-from classifier.errors import AssayError, ConfigurationError, did_you_mean
+from classifier.errors import AssayError, ConfigurationError, InternalError, did_you_mean
 from classifier.known_answer import KnownAnswer
 from classifier.metric import Metric
 from classifier.progress import progress_bar
@@ -143,6 +143,9 @@ def _measure(check: Check, subject: Subject, seed: int) -> Evidence:
         return _not_run(check, lacking[0], seed)
     try:
         return check.measure(subject, Seed(seed, (check.id,)))
+    except InternalError:
+        # Whatever else was measured, these engines are not to be believed.
+        raise
     except AssayError as error:
         return _not_run(check, str(error), seed)
     except Exception as error:  # whatever a check does, the others go on, and the report says what happened

@@ -6,6 +6,7 @@ AssayError
 ├── ModelError           the classifier cannot be used as it is
 ├── NotApplicableError   this method or check does not hold here; the message names what would
 ├── StorageError         a file could not be read or written
+├── InternalError        two of our own results contradict each other, so that neither can be given
 └── IntegrityError       something is not what it was signed, recorded or encrypted as
     └── UnsealError      a sealed file did not open; deliberately says no more than what to do
 """
@@ -61,6 +62,10 @@ class StorageError(AssayError):
     """A file or folder could not be read or written."""
 
     exit_code = 2
+
+
+class InternalError(AssayError):
+    """Two of our own results contradict each other: one engine is wrong, and no number of theirs can be given."""
 
 
 class IntegrityError(AssayError):

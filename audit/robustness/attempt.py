@@ -60,7 +60,7 @@ class Attempt:
         #: The nearest wrong row that was found, as an input ``(n, *S)``; the row itself where there is none.
         self.adversarial = allowed.centre.clone()
         #: How far it is, in units of change ``(n,)``; infinite where there is none.
-        self.distance = torch.full(labels.shape, torch.inf, device=labels.device)
+        self.distance = torch.full(labels.shape, torch.inf, device=labels.device, dtype=allowed.centre.dtype)
         #: Rows whose ascent still gained in its last steps ``(n,)``.
         self.improving = torch.zeros_like(self.broken)
         #: Rows that went through the classifier, forward ``(n,)``.

@@ -11,8 +11,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-_GOLDEN = 0x9E3779B97F4A7C15
-_FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+# As signed numbers of 64 bits: 2**64 over the golden ratio, and the two factors of the mixing.
+_STEP, _FIRST, _SECOND = 0x9E3779B97F4A7C15 - 2**64, 0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64
 # Bits of a float32's fraction.
 _BITS = 24
 
@@ -27,8 +27,9 @@ def uniform_rows(rows: Tensor, stream: int, shape: tuple[int, ...], step: int | 
         step: Which draw of the stream, one for all rows or one for each ``(n,)``.
     """
     places = torch.arange(1, 1 + prod(shape), device=rows.device)
-    # A row's name is mixed before a step is added: the next row's numbers are not this one's next.
-    bits = _mixed(_mixed(_mixed(rows) + (_signed(stream) + step))[:, None] + places * _signed(_GOLDEN))
+    # Each name is mixed in before the next is added: the next row's numbers, or stream's, are not this one's next.
+    bits = _mixed(_mixed(rows) ^ _signed(stream)) + torch.as_tensor(step, device=rows.device) * _STEP
+    bits = _mixed(_mixed(bits)[:, None] + places * _STEP)
     return (_shifted(bits, 64 - _BITS).float() / 2**_BITS).reshape(len(rows), *shape)
 
 
@@ -40,8 +41,8 @@ def normal_rows(rows: Tensor, stream: int, shape: tuple[int, ...], step: int | T
 
 
 def _mixed(bits: Tensor) -> Tensor:
-    bits = (bits ^ _shifted(bits, 30)) * _signed(_FIRST)
-    bits = (bits ^ _shifted(bits, 27)) * _signed(_SECOND)
+    bits = (bits ^ _shifted(bits, 30)) * _FIRST
+    bits = (bits ^ _shifted(bits, 27)) * _SECOND
     return bits ^ _shifted(bits, 31)
 
 

@@ -12,7 +12,7 @@ from trainer import imitation
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick() -> Iterator[None]:
-    """Each of the hundreds of audits would ask all engines first and train a copy at length; both have tests of their own."""
+    """What all engines know, and how well a copy learns, have tests of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("audit.selftest.ENGINES", ("audit.privacy",))
         patch.setattr(imitation, "_RECIPES", {name: replace(recipe, epochs=3) for name, recipe in imitation._RECIPES.items()})

@@ -63,7 +63,7 @@ class Square(Attack):
         while len(walks.rows):
             self._advance(attempt, walks, windows, sides, seed.child("windows"))
             # Where single places are left, all of which are known to be no gain, nothing further can be.
-            stuck = walks.known.all(1) & (sides[walks.query.clamp_max(self.queries - 1)] == 1)
+            stuck = (walks.known.shape[1] > 0) & walks.known.all(1) & (sides[walks.query.clamp_max(self.queries - 1)] == 1)
             walks.keep(~attempt.broken[walks.rows] & (walks.query < self.queries) & ~stuck)
 
     def _advance(self, attempt: Attempt, walks: _Walks, windows: Windows, sides: Tensor, seed: Seed) -> None:

@@ -17,7 +17,7 @@ from audit.robustness.certificates.operations import Affine, Curve, Largest
 from audit.robustness.certificates.region import Region
 from classifier.bounds import Box
 
-# Coefficients that are carried at once: in double precision 32 MiB, and some copies of that.
+# Coefficients that are carried at once: in double precision 2 MiB, which a processor's own memory holds.
 _COEFFICIENTS = 2**18
 
 
@@ -91,7 +91,7 @@ def bounded(network: Network, region: Region, *, relax: bool, tighten: bool) -> 
             known.relaxed[index] = lines_of(step.operation.layer, *known.boxes[step.sources[0]])
         elif relax and isinstance(step.operation, Largest):
             known.relaxed[index] = Maxima.of(step.operation.layer, *known.boxes[step.sources[0]])
-        # Of an activation, what goes in tells as much: no line is above the least of its box, nor below the most.
+        # What goes into an activation is bounded instead: no line is above the least of its box, nor below the most.
         if index in sources and index > 0 and not isinstance(step.operation, Curve):
             exact = network.affine[index] and network.mixings[index] <= 1 and region.norm == "Linf"
             if not exact and (tighten or (relax and network.affine[index])):

@@ -184,7 +184,9 @@ class _Rows:
     def of(cls, network: Network, index: int, device: torch.device) -> _Rows:
         """Of all elements of a step."""
         shape, ends, constants = network.steps[index].shape, dict[int, list[tuple[Tensor, Tensor]]](), list[Tensor]()
-        for some in torch.arange(prod(shape), device=device).split(max(1, _UNITS // max(prod(step.shape) for step in network.steps[: index + 1]))):
+        for some in torch.arange(prod(shape), device=device).split(
+            max(1, _UNITS // max(prod(step.shape) for step in network.steps[: index + 1]))
+        ):
             pulled, added = network.pull(index, network.units(index, some))
             constants.append(added)
             for end, part in pulled.items():
@@ -235,4 +237,4 @@ def _enclosed(table: Tensor, places: Tensor, values: Tensor) -> Tensor:
     if values.shape[-1] == 1:
         return table[places + size * (values[..., 0] < 0)].mul_(values)
     below = values.clamp_min(0)
-    return (values - below).mul_(table[:size][places]).addcmul_(below, table[:size][places])
+    return (values - below).mul_(table[size:][places]).addcmul_(below, table[:size][places])

@@ -17,7 +17,7 @@ from audit.robustness.attacking import attack
 from audit.robustness.certificates.certifying import certify
 from audit.robustness.certificates.exact import exact_robust
 from audit.subject import Need, Subject
-from classifier.errors import AssayError, ConfigurationError, NotApplicableError
+from classifier.errors import ConfigurationError, InternalError, NotApplicableError
 from classifier.metric import Metric
 from classifier.modality import modality_of
 from classifier.seeds import Seed
@@ -224,7 +224,7 @@ class _Work:
         """Attack each row that is right and was not broken where less could change, those that are proven too.
 
         Raises:
-            AssayError: If a row falls that is proven to stand, or is exactly known to.
+            InternalError: If a row falls that is proven to stand, or is exactly known to.
         """
         left = self.right.clone()
         for (other, whose), standing in self.attacked.items():
@@ -262,7 +262,7 @@ class _Work:
 def _require_order(less: Tensor, more: Tensor, what: str) -> None:
     wrong = int((less & ~more).sum())
     if wrong:
-        raise AssayError(f"{wrong} rows are {what}", remedy="report this: a bound or an attack is wrong, and neither can be quoted")
+        raise InternalError(f"{wrong} rows are {what}", remedy="report this: a bound or an attack is wrong, and neither can be quoted")
 
 
 def _by_kind(item: tuple[tuple[float, Kind], object]) -> tuple[str, float]:

@@ -150,6 +150,24 @@ def test_the_bounds_of_inner_elements_hold_and_nest(random_network: Build) -> No
         assert (outputs <= tight[-1][1] + 1e-9).all()
 
 
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.LeakyReLU(0.1), nn.Sigmoid(), nn.GELU()], ids=str)
+def test_an_activation_before_a_maximum_has_no_tighter_bounds_than_its_box(activation: nn.Module) -> None:
+    convolutions = nn.Conv2d(1, 3, 3), nn.Conv2d(3, 4, 3)
+    module = nn.Sequential(convolutions[0], nn.ReLU(), convolutions[1], activation, nn.MaxPool2d(2), nn.Flatten()).eval()
+    generator = Seed(5, ("activation",)).torch()
+    for tensor in module.parameters():
+        tensor.data = torch.rand(tensor.shape, generator=generator) * 2 - 1
+    schema = Schema("image", (Feature("gray", "continuous", low=0.0, high=1.0),), size=(6, 6))
+    region = Region.around(torch.rand(3, 1, 6, 6, generator=generator), schema, eps=0.05, norm="Linf", constrained=False)
+    network = traced(module, (1, 6, 6))
+    known = bounded(network, region, relax=True, tighten=True)
+    unit, rows = network.units(4, torch.arange(16).repeat(3)), torch.arange(3).repeat_interleave(16)
+    low, high = (sign * known.least({4: sign * unit}, torch.zeros(48).double(), rows).reshape(3, 4, 2, 2) for sign in (1, -1))
+    assert (low <= known.boxes[4][0] + 1e-9).all()
+    assert (known.boxes[4][1] <= high + 1e-9).all()
+    assert (known.boxes[4][1] > known.boxes[4][0]).any()
+
+
 def test_the_size_of_chunks_changes_nothing(random_network: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = random_network("residual", 0)
     x, y = rows(classifier, 0)

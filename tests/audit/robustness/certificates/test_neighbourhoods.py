@@ -23,17 +23,17 @@ Found = list[tuple[int, bool]]
 
 
 class Around(nn.Module):
-    """Two convolutions with a way around them, which takes the input too."""
+    """Convolutions with ways around them, from the input too."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second = nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
-        self.third, self.shortcut = nn.Conv2d(3, 2, 3, padding=1), nn.Conv2d(1, 2, 1)
+        self.third, self.shortcut, self.longer = nn.Conv2d(3, 2, 3, padding=1), nn.Conv2d(1, 3, 1), nn.Conv2d(1, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = torch.relu(self.first(x))
-        inner = torch.relu(self.second(inner) + inner)
-        return torch.relu(self.third(inner) - self.shortcut(x)).flatten(1)
+        inner = torch.relu(self.second(inner) + inner - self.shortcut(x))
+        return torch.relu(self.third(inner) - self.longer(x)).flatten(1)
 
 
 def _grouped() -> nn.Module:
@@ -124,6 +124,8 @@ def test_dense_layers_and_maxima_go_the_whole_way(setting: Callable[..., tuple[N
     network, region = setting("tailed", ("Linf", 0.1), 1, 2)
     near, whole, found = _both_ways(network, region, monkeypatch)
     assert [shorter for _, shorter in found] == [True, False, False]
+    monkeypatch.setitem(BUILDERS, "dense", lambda: nn.Sequential(nn.Flatten(), nn.Linear(81, 6), nn.Tanh(), nn.Linear(6, 6), nn.Tanh()))
+    assert _both_ways(*setting("dense", ("Linf", 0.1), 1, 2), monkeypatch)[2] == [(4, False)]
     assert torch.allclose(near.boxes[-1][0], whole.boxes[-1][0], atol=1e-9)
 
 

@@ -1,0 +1,1 @@
+"""What runs in the peers' own environment (`make bench-peers`), and so imports nothing of ours."""

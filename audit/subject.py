@@ -17,6 +17,7 @@ from classifier.dataset import Dataset, Independence
 from classifier.errors import ConfigurationError, ModelError
 from classifier.metric import Metric
 from classifier.modality import modality_of
+from classifier.seeds import Seed
 from trainer import Recipe, cross_predict
 
 Need = Literal["classifier", "gradient", "training", "recipe", "compression", "two_classes", "favourable", "protected", "files"]
@@ -180,6 +181,14 @@ class Subject:
             return rows, logits.double().softmax(1).numpy()
 
         return self.remember(("cross_fitted", seed), compute)
+
+    def sample(self, limit: int, seed: Seed) -> Tensor:
+        """Test rows to measure on where all of them would take too long, as indices in random order ``(n,)``.
+
+        Of one audit a smaller sample is the beginning of a larger one, whichever check asks: what two checks say is of
+        common rows.
+        """
+        return torch.randperm(len(self.test), generator=Seed(seed.value, ("sample",)).torch())[:limit]
 
     def background(self, count: int, seed: int) -> Tensor:
         """Rows to compare with in an explanation ``(B, *S)``: some of the training rows, else of the test rows.

@@ -147,8 +147,9 @@ def _into_l1(delta: Tensor, lower: Tensor, upper: Tensor, eps: float) -> Tensor:
     places, order = torch.cat([size - most, size], 1).sort(1)
     slopes = torch.cat([-torch.ones_like(size), torch.ones_like(size)], 1).gather(1, order).cumsum(1)
     left = torch.nn.functional.pad((slopes[:, :-1] * places.diff(dim=1)).cumsum(1), (1, 0)) + most.sum(1, keepdim=True)
-    last = (left > eps).sum(1, keepdim=True) - 1
-    taken = places.gather(1, last) + (left.gather(1, last) - eps) / -slopes.gather(1, last)
+    # Rounding must not put it behind the last place, from where on nothing is left to shrink.
+    last = ((left > eps).sum(1, keepdim=True) - 1).clamp_max(places.shape[1] - 2)
+    taken = places.gather(1, last) + (left.gather(1, last) - eps) / -slopes.gather(1, last).clamp_max(-1)
     room[over] = (size - taken).clamp_min(0).minimum(most)
     return delta.sign() * room.reshape(delta.shape)
 

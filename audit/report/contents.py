@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -99,12 +100,9 @@ class Contents:
         """Checks, numbers and rules without a result, and why."""
         say, wording = self.catalogue, Wording(self.catalogue)
         lines = [(say(f"check.{e.check}.title"), e.not_run) for e in self.audit.evidence if e.not_run is not None]
-        lines += [
-            (wording.title(metric.name) + (f" ({wording.where(metric)})" if metric.where else ""), metric.reason or "")
-            for evidence in self.audit.evidence
-            for metric in evidence.metrics
-            if evidence.not_run is None and metric.value is None
-        ]
+        for evidence in self.audit.evidence:
+            if evidence.not_run is None:
+                lines += [(_together(alike, wording), reason) for reason, alike in _by_reason(evidence).items()]
         lines += [(finding.rule, wording.why(finding)) for finding in self.audit.findings if finding.verdict == "not_run"]
         asked = {evidence.check for evidence in self.audit.evidence}
         lines += [(say(f"check.{check}.title"), say("scope.left_out")) for check in say.checks() if check not in asked]
@@ -122,6 +120,17 @@ class Contents:
             if "group" not in metric.where:
                 by_name.setdefault(metric.name, []).append(metric)
         return {name: found for name, found in by_name.items() if (len(found) > _MANY) == many}
+
+    def remarks(self, metrics: list[Metric]) -> list[str]:
+        """What is to be said under each row of a table of numbers: why there is none, once where it is the same, or why not to rely on it."""
+        said = []
+        for metric, following in zip(metrics, [*metrics[1:], None], strict=True):
+            if metric.value is None:
+                last = following is None or following.value is not None or following.reason != metric.reason
+                said.append((metric.reason or "") if last else "")
+            else:
+                said.append(self.catalogue("number.unreliable", {"why": metric.unreliable}) if metric.unreliable else "")
+        return said
 
     def groups(self, evidence: Evidence) -> dict[str, dict[str, dict[str, Metric]]]:
         """The numbers of groups: by attribute, by group, by name."""
@@ -171,6 +180,27 @@ class Contents:
             places = zip(series.x, series.y, *((series.low, series.high) if series.low else ()), strict=True)
             rows += [[name, *map(wording.number, place)] for place in places]
         return [say("column.series"), x, wording.figure(check, figure, "y"), *bounds], rows
+
+
+def _by_reason(evidence: Evidence) -> dict[str, list[Metric]]:
+    """The numbers that a check could not give, by the reason."""
+    alike: dict[str, list[Metric]] = {}
+    for metric in evidence.metrics:
+        if metric.value is None:
+            alike.setdefault(metric.reason or "", []).append(metric)
+    return alike
+
+
+def _together(alike: list[Metric], wording: Wording) -> str:
+    """Numbers that are missing for one reason, in one phrase: where one was to be measured, or how many of each name there are."""
+    if len(alike) == 1:
+        (metric,) = alike
+        return wording.title(metric.name) + (f" ({wording.where(metric)})" if metric.where else "")
+    counts = Counter(metric.name for metric in alike)
+    return ", ".join(
+        wording.title(name) if count == 1 else wording.catalogue("scope.alike", {"title": wording.title(name), "count": count})
+        for name, count in counts.items()
+    )
 
 
 def _weight(finding: Finding) -> tuple[bool, int, int]:

@@ -28,6 +28,8 @@ def summarise(audit: Audit, *, language: str = "en", width: int = 80) -> str:
         verdict = say(f"verdict.{finding.verdict}.word")
         head = f"{verdict:<{_VERDICT}}{finding.rule:<{_RULE}} "
         said = f"{wording.measured(finding.metric)}; {wording.limit(finding)}"
+        if finding.metric is not None and finding.metric.unreliable:
+            said = f"{said}; {say('number.unreliable', {'why': finding.metric.unreliable})}"
         if finding.violated and finding.waived_by is not None:
             said = f"{said}; {say('terminal.waived')}"
         room = width - _VERDICT - _RULE - 1

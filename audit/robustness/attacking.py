@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -10,13 +11,13 @@ from torch import Tensor
 from audit.robustness.attacks.transfer import Transfer
 from audit.robustness.campaign import Campaign
 from audit.robustness.flags import find_flags
-from audit.robustness.forward import decided_logits, fast_classifier
+from audit.robustness.forward import decided, decided_logits, fast_classifier
 from audit.robustness.method import Attack
 from audit.robustness.proving import unreachable_classes
 from audit.robustness.result import Flag, Robustness
 from audit.robustness.suites import resolve_suite
 from classifier.classifier import Classifier
-from classifier.errors import DataError, NotApplicableError
+from classifier.errors import ConfigurationError, DataError, NotApplicableError
 from classifier.metric import Metric
 from classifier.modality import modality_of
 from classifier.perturbation import Norm, PerturbationSet
@@ -64,7 +65,7 @@ def attack(
         ConfigurationError: If eps or the suite is impossible.
         DataError: If there are no rows, a label is no class, or the classifier's answer is not finite.
     """
-    x, y = _checked(classifier, inputs, labels)
+    x, y = _checked(classifier, inputs, labels, eps)
     modality = modality_of(classifier.schema) if constrained else None
     attacks = resolve_suite(
         suite, gradient=classifier.differentiable, norm=norm, valid_rows=constrained and classifier.schema.modality == "tabular"
@@ -77,7 +78,9 @@ def attack(
             )
     forward = decided_logits(classifier, threshold)
     logits = forward(x)
-    right = logits.argmax(1) == y
+    if not logits.isfinite().all():
+        raise DataError("the classifier answers with values that are not finite", remedy="check its weights and its inputs")
+    right = decided(logits) == y
     allowed = PerturbationSet.around(x, classifier.schema, eps=eps, norm=norm, constrained=constrained)
     fast = decided_logits(fast_classifier(classifier, x[:_TRIED]), threshold)
     campaign = Campaign(fast, allowed, y, right, modality)
@@ -105,7 +108,14 @@ def _equipped(chosen: Attack, classifier: Classifier, x: Tensor, seed: Seed) -> 
     return dataclasses.replace(chosen, surrogate=surrogate)
 
 
-def _checked(classifier: Classifier, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _checked(classifier: Classifier, inputs: Tensor, labels: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    if not modality_of(classifier.schema).continuous:
+        raise NotApplicableError(
+            f"the inputs of a {classifier.schema.modality} classifier do not change by a little",
+            remedy="audit.robustness.texts.attack_texts edits texts",
+        )
+    if not 0 <= eps < math.inf:
+        raise ConfigurationError(f"eps must be at least 0 and finite, got {eps}", remedy="nearest_wrong looks for the least change")
     if len(inputs) == 0 or len(inputs) != len(labels):
         raise DataError(f"an attack needs rows and a label for each, got {len(inputs)} rows and {len(labels)} labels")
     if labels.min() < 0 or labels.max() >= len(classifier.classes):

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from audit.robustness.forward import Forward
+from audit.robustness.forward import Forward, decided
 from audit.robustness.losses import Loss
 from audit.robustness.row_noise import normal_rows, uniform_rows
 from classifier.errors import DataError
@@ -129,7 +129,7 @@ class Attempt:
             self._count(self.queries, rows)
             with torch.no_grad():
                 logits = self._finite(self._forward(x))
-        wrong = logits.argmax(1) != self.labels[rows]
+        wrong = decided(logits) != self.labels[rows]
         if wrong.any():
             self._keep(x[wrong], rows[wrong])
         return self.broken[rows]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from audit.robustness.attempt import Attempt
-from audit.robustness.forward import Forward
+from audit.robustness.forward import Forward, decided
 from audit.robustness.method import Attack
 from classifier.chunks import chunk_size
 from classifier.modality import Modality
@@ -96,6 +96,6 @@ class Campaign:
         fallen = (self.broken_by >= 0).nonzero()[:, 0]
         if len(fallen) == 0:
             return
-        again = fallen[forward(self.adversarial[fallen]).argmax(1) == self.labels[fallen]]
+        again = fallen[decided(forward(self.adversarial[fallen])) == self.labels[fallen]]
         self.standing[again], self.broken_by[again] = True, -1
         self.adversarial[again], self.distance[again] = self.allowed.centre[again], 0.0

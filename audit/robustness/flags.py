@@ -31,8 +31,8 @@ _ROUNDING = 1e-4
 _SHARE, _ROWS = 0.02, 3
 # Of gradients of exactly 0: a sure network has some few.
 _FLAT = 0.1
-# Of rows whose ascent still gained at its end, among those that stand.
-_UNFINISHED = 0.25
+# Of rows that a longer ascent would break, among those that stand.
+_UNFINISHED = 0.1
 # By how much wider the ball is in which what fell must fall again.
 _WIDER = 1.5
 _STEPS = 10

@@ -33,6 +33,11 @@ def decided_logits(classifier: Classifier, threshold: float = 0.5) -> Forward:
     return lambda x: classifier.logits(x) + shift
 
 
+def decided(logits: Tensor) -> Tensor:
+    """The class that logits ``(m, K)`` stand for ``(m,)``: of the largest one, and of two equal ones of two classes the event."""
+    return (logits[:, 1] >= logits[:, 0]).long() if logits.shape[1] == 2 else logits.argmax(1)
+
+
 def fast_classifier(classifier: Classifier, x: Tensor) -> Classifier:
     """The same classifier, of images with its weights laid out channels last, in which convolution and pooling take half the time.
 

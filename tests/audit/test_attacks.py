@@ -44,6 +44,27 @@ def test_a_linear_classifiers_exact_robustness_is_met_row_by_row(classes: int, e
     assert 0 < exact.float().mean() < 1
 
 
+@pytest.mark.parametrize("norm", ["L2", "L1"])
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_without_a_box_a_linear_classifiers_exact_robustness_is_met_in_other_norms_too(classes: int, norm: str) -> None:
+    generator = torch.Generator().manual_seed(classes)
+    layer = nn.Linear(8, classes)
+    layer.weight.data = torch.randn(classes, 8, generator=generator)
+    layer.bias.data = torch.randn(classes, generator=generator) * 0.1
+    schema = Schema("tabular", tuple(Feature(f"x{i}", "continuous", scale=2.0) for i in range(8)), encoding="natural")
+    classifier = Classifier.wrap(layer, schema=schema, classes=[f"c{i}" for i in range(classes)])
+    x = torch.randn(100, 8, generator=generator)
+    y = classifier.predict(x)
+    logits, weight = classifier.logits(x).detach(), layer.weight.data
+    dual = torch.linalg.vector_norm(weight[y][:, None] - weight, ord={"L2": 2.0, "L1": torch.inf}[norm], dim=2)
+    least = ((logits.gather(1, y[:, None]) - logits) / dual).scatter(1, y[:, None], torch.inf).amin(1) / 2
+    eps = least.median().item() * 1.001
+    found = attack(classifier, x, y, eps=eps, norm=norm, constrained=False)  # type: ignore[arg-type]
+    assert torch.equal(found.robust, least > eps)
+    assert ((found.distance > 0) == ~found.robust).all()
+    assert found.distance.max() <= eps * (1 + 1e-5)
+
+
 def test_robust_accuracy_is_clean_accuracy_at_zero_and_falls_with_eps() -> None:
     classifier, _, x, y = linear(3, 8, 0)
     accuracies = [attack(classifier, x, y, eps=eps, suite="quick").robust_accuracy.value or 0.0 for eps in (0.0, 0.05, 0.1, 0.3, 1.0)]

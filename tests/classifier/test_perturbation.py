@@ -21,7 +21,7 @@ FEATURES = (
     Feature("falling", "continuous", low=0.0, high=0.5, direction="decrease"),
     Feature("word", "categorical", categories=("a", "b", "c")),
 )
-NORMS: tuple[Norm, ...] = ("Linf", "L2")
+NORMS: tuple[Norm, ...] = ("Linf", "L2", "L1")
 encodings = st.sampled_from(["unit", "natural"])
 sizes = st.sampled_from([0.0, 0.01, 0.3, 2.0])
 
@@ -101,7 +101,7 @@ def test_a_step_has_its_length_however_small_the_gradient(norm: Norm, magnitude:
     assert allowed.distance(stepped).tolist() == pytest.approx([0.1, 0.1], rel=1e-4)
     # Steepest ascent: no other step of that length gains more on a linear function.
     gain = ((stepped - centre) * gradient / magnitude).sum(1)
-    dual = (gradient / magnitude).abs().sum(1) if norm == "Linf" else (gradient / magnitude).norm(dim=1)
+    dual = torch.linalg.vector_norm(gradient / magnitude, ord={"Linf": 1.0, "L2": 2.0, "L1": torch.inf}[norm], dim=1)
     assert gain.tolist() == pytest.approx((0.1 * dual).tolist(), rel=1e-4)
 
 
@@ -162,6 +162,34 @@ def test_images_are_perturbed_as_a_whole() -> None:
     assert allowed.distance(allowed.step(centre, torch.rand(3, 1, 4, 4, generator=Seed(0).torch()), 0.1)).tolist() == pytest.approx(
         [0.1] * 3, abs=1e-6
     )
+
+
+@given(st.integers(0, 2**31), st.integers(1, 6))
+@settings(max_examples=60, deadline=None)
+def test_the_projection_in_l1_is_the_nearest_of_what_is_allowed(seed: int, width: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(1, width, generator=generator)
+    allowed = PerturbationSet(x, torch.zeros_like(x), torch.ones_like(x), torch.ones(width), 0.3, "L1")
+    far = x + torch.randn(1, width, generator=generator)
+    found = allowed.project(far)
+    assert allowed.distance(found).item() <= 0.3 + 1e-6
+    assert ((found >= 0) & (found <= 1)).all()
+    # By optimality no allowed point lies on the far side of the plane through what was found (Boyd and Vandenberghe, 2004, 4.2.3).
+    corners = torch.cat([x + 0.3 * sign * torch.eye(width) for sign in (1, -1)]).clamp(0, 1)
+    others = torch.cat([corners, allowed.project(x + torch.randn(50, width, generator=generator)), x])
+    slope = (far - found)[0]
+    assert ((others - found) @ slope).max().item() <= 1e-5
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
+def test_units_of_change_keep_distances_and_bounds(norm: Norm) -> None:
+    x = torch.rand(5, 3, generator=torch.Generator().manual_seed(0)) * 10
+    scale = torch.tensor([1.0, 4.0, 0.5])
+    allowed = PerturbationSet(x, x - 2, x + 2, scale, 0.2, norm)
+    units = allowed.in_units()
+    far = x + torch.randn(5, 3, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(units.project(far / scale) * scale, allowed.project(far), atol=1e-5)
+    assert torch.allclose(units.distance(far / scale), allowed.distance(far), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from audit.robustness.attempt import Attempt
-from audit.robustness.losses import Loss
+from audit.robustness.losses import Loss, cross_entropy
 from classifier.perturbation import PerturbationSet
 
 # First stretch before the step may halve, by how much each is shorter than the last, and the shortest: shares of all steps.
@@ -20,8 +20,8 @@ _RISING, _NEW = 0.75, 0.75
 # Of L1: steps of a stretch as a share of all, the share of elements moved at first, by what the changed ones are divided to get
 # the next share, and the step where they no longer become fewer; its least share of eps, and from what ratio on they do not.
 _STRETCH, _MOVED, _FEWER, _SMALLER, _LEAST, _SETTLED = 0.04, 0.2, 1.5, 1.5, 0.1, 0.95
-# The last steps, as a share of all, over which an ascent that still gains that share of its loss says that it was too short.
-_TAIL, _GAIN = 0.1, 0.01
+# The last steps, as a share of all, whose gain tells whether as many steps again would have broken the row.
+_TAIL = 0.1
 
 
 @dataclass
@@ -59,11 +59,12 @@ def ascend(attempt: Attempt, rows: Tensor, aims: Tensor, start: Tensor, loss: Lo
     """Climb `loss` from `start`; jobs of broken rows leave.
 
     Args:
-        attempt: The rows, and what is found of them; those whose loss still grew in the last steps are marked as improving.
+        attempt: The rows, and what is found of them; those that as many steps again would break, at the rate of the last
+            ones, are marked as improving.
         rows: Row of each job ``(m,)``; a row may have several.
         aims: The class that each job aims at ``(m,)``.
         start: Where each begins, in units of change ``(m, *S)``.
-        loss: What is climbed.
+        loss: What is climbed; above 0 a row is broken, unless it is cross-entropy.
         steps: How many steps.
     """
     allowed = attempt.allowed[rows]
@@ -79,7 +80,9 @@ def ascend(attempt: Attempt, rows: Tensor, aims: Tensor, start: Tensor, loss: Lo
             rows, aims, start, allowed = jobs.rows, jobs.aims, jobs.best, attempt.allowed[jobs.rows]
             if len(rows) == 0:
                 return
-    attempt.improving[jobs.rows[jobs.best_loss > jobs.best_at_tail + _GAIN * jobs.best_at_tail.abs()]] = True
+    if loss is not cross_entropy:
+        further = jobs.best_loss + (jobs.best_loss - jobs.best_at_tail) / _TAIL
+        attempt.improving[jobs.rows[further > 0]] = True
 
 
 def _begin(attempt: Attempt, rows: Tensor, aims: Tensor, x: Tensor, loss: Loss, allowed: PerturbationSet) -> _Jobs:

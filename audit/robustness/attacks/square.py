@@ -88,6 +88,9 @@ class Square(Attack):
         walk, place = asked.unbind(1)
         # Up to the first that is not asked any more all are dealt with.
         reach = torch.where(there & (order <= most), 1, 0).sum(1)
+        if len(walk) == 0:
+            walks.query = walks.query + reach
+            return
         logits = attempt.logits(u[walk, place], walks.rows[walk])
         labels = attempt.labels[walks.rows[walk]]
         value = margin(logits, labels, labels)

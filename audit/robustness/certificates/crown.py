@@ -17,8 +17,8 @@ from audit.robustness.certificates.operations import Affine, Curve, Largest
 from audit.robustness.certificates.region import Region
 from classifier.bounds import Box
 
-# Coefficients that are carried at once: in double precision 2 MiB, which a processor's own memory holds.
-_COEFFICIENTS = 2**18
+# Coefficients that are carried at once: in double precision 8 MiB, and some copies of that.
+_COEFFICIENTS = 2**20
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,7 @@ def _undecided(network: Network, index: int, lower: Tensor, upper: Tensor) -> Te
         if index not in network.steps[at].sources:
             continue
         followed = any(at in network.steps[later].sources for later in network.bent)
-        corner = isinstance(operation, Curve) and isinstance(operation.layer, nn.ReLU | nn.LeakyReLU)
-        if not corner or (followed and not isinstance(operation.layer, nn.ReLU)):
+        if not isinstance(operation, Curve) or not isinstance(operation.layer, nn.ReLU if followed else nn.ReLU | nn.LeakyReLU):
             return lower < upper
         open_ |= (upper > 0) & (lower < (upper if followed else 0))
     return open_

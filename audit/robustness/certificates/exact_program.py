@@ -17,6 +17,9 @@ from classifier.modalities.tabular import TOLERANCE
 
 Array = NDArray[np.float64]
 
+# The solver drops coefficients below 1e-9 without a word. Smaller ones than this are left out, and what they could add is let in.
+_LEAST = 1e-8
+
 
 @dataclass(frozen=True)
 class Solved:
@@ -36,6 +39,9 @@ class Solved:
 class Program:
     """The margins of one row over its region.
 
+    The solver misses constraints by absolute numbers and drops small coefficients, so each variable runs from -1 to 1 over the
+    range that its bounds leave, a whole number from 0, and each row is divided by its largest coefficient.
+
     Args:
         network: The network.
         region: The region, of this row alone.
@@ -48,11 +54,11 @@ class Program:
         self._network, self._size = network, region.lower.shape[1]
         self._lows = [low[row].numpy() for low in bounds.lower]
         self._highs = [high[row].numpy() for high in bounds.upper]
-        self._low: list[Array] = [region.lower[0].numpy()]
-        self._high: list[Array] = [region.upper[0].numpy()]
-        self._whole: list[NDArray[np.int64]] = [np.zeros(self._size, dtype=np.int64)]
-        self._count = self._size
+        # Of each variable the value that stands for 0, and how far it goes from there for a change of 1.
+        self._middle, self._reach = np.zeros(0), np.zeros(0)
+        self._low, self._high, self._whole = np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64)
         self._rows: list[tuple[sparse.csr_array, Array, Array]] = []
+        self._inputs = self._add(region.lower[0].numpy(), region.upper[0].numpy())
         self._constrain(region, slack)
         self._last = self._layers()
 
@@ -67,52 +73,68 @@ class Program:
             first: Whether any point below the ceiling will do, which takes far less than the least.
         """
         weight, bias = self._network.weights[-1].numpy(), self._network.biases[-1].numpy()
-        objective = np.zeros(self._count)
-        objective[self._last] = weight[label] - weight[other]
-        constant = float(bias[label] - bias[other])
-        whole = np.concatenate(self._whole)
-        rows = [*self._rows, (sparse.csr_array(objective[None]), np.array([-np.inf]), np.array([ceiling - constant]))]
+        difference = weight[label] - weight[other]
+        worth = difference * self._reach[self._last]
+        size = float(np.abs(worth).max(initial=0.0)) or 1.0
+        constant = float(bias[label] - bias[other] + difference @ self._middle[self._last])
+        kept = np.abs(worth) >= _LEAST * size
+        # What is left out of the objective could have made it this much smaller.
+        constant -= float(np.abs(worth[~kept]).sum())
+        count = len(self._middle)
+        objective = np.zeros(count)
+        objective[self._last] = np.where(kept, worth / size, 0.0)
+        rows = [*self._rows, (sparse.csr_array(objective[None]), np.array([-np.inf]), np.array([(ceiling - constant) / size]))]
+        whole = sparse.vstack([sparse.csr_array((m.data, m.indices, m.indptr), shape=(m.shape[0], count)) for m, _, _ in rows])
         answer = milp(
             objective,
-            integrality=whole,
-            bounds=Bounds(np.concatenate(self._low), np.concatenate(self._high)),
-            constraints=[LinearConstraint(sparse.vstack([r[0] for r in rows]), *(np.concatenate([r[i] for r in rows]) for i in (1, 2)))],
+            integrality=self._whole,
+            bounds=Bounds(self._low, self._high),
+            constraints=[LinearConstraint(whole, *(np.concatenate([row[i] for row in rows]) for i in (1, 2)))],
             options={"node_limit": nodes, "mip_rel_gap": 1e9 if first else 0.0},
         )
         if answer.status == 2:
             return Solved(np.inf, None, int(answer.mip_node_count or 0))
         proven = answer.mip_dual_bound if answer.mip_dual_bound is not None else answer.fun if answer.status == 0 else None
-        least = -np.inf if proven is None or not np.isfinite(proven) else float(proven) + constant
-        return Solved(least, None if answer.x is None else answer.x[: self._size], int(answer.mip_node_count or 0))
+        least = -np.inf if proven is None or not np.isfinite(proven) else float(proven) * size + constant
+        point = None if answer.x is None else (self._middle + self._reach * answer.x)[: self._size]
+        return Solved(least, point, int(answer.mip_node_count or 0))
 
     def _add(self, low: Array, high: Array, *, whole: bool = False) -> NDArray[np.int64]:
-        """New variables between their bounds, and their places."""
-        self._low.append(low)
-        self._high.append(high)
-        self._whole.append(np.full(len(low), int(whole), dtype=np.int64))
-        self._count += len(low)
-        return np.arange(self._count - len(low), self._count)
+        """New variables between their bounds, and their places. Whole ones count from `low`."""
+        middle, reach = (low, np.ones(len(low))) if whole else ((low + high) / 2, (high - low) / 2)
+        start = len(self._middle)
+        self._middle, self._reach = np.concatenate([self._middle, middle]), np.concatenate([self._reach, reach])
+        self._low = np.concatenate([self._low, np.zeros(len(low)) if whole else np.where(reach > 0, -1.0, 0.0)])
+        self._high = np.concatenate([self._high, high - low if whole else np.where(reach > 0, 1.0, 0.0)])
+        self._whole = np.concatenate([self._whole, np.full(len(low), int(whole), dtype=np.int64)])
+        return np.arange(start, start + len(low))
 
     def _require(self, parts: list[tuple[NDArray[np.int64], Array]], low: Array, high: Array) -> None:
         """Rows of constraints: the sum of each part's matrix ``(r, n)`` times its variables lies between `low` and `high`."""
-        data = np.concatenate([matrix.ravel() for _, matrix in parts])
-        columns = np.concatenate([np.tile(places, len(matrix)) for places, matrix in parts])
-        rows = np.concatenate([np.repeat(np.arange(len(matrix)), matrix.shape[1]) for _, matrix in parts])
-        kept = data != 0
-        # Wide enough for any variable that is still to come; widened to all of them once they are known.
-        matrix = sparse.csr_array((data[kept], (rows[kept], columns[kept])), shape=(len(low), self._count))
-        self._rows.append((matrix, low, high))
+        places = np.concatenate([columns for columns, _ in parts])
+        matrix = np.concatenate([part for _, part in parts], axis=1)
+        moved = matrix @ self._middle[places]
+        matrix = matrix * self._reach[places]
+        size = np.abs(matrix).max(axis=1, initial=0.0)
+        size = np.where(size > 0, size, 1.0)
+        matrix, low, high = matrix / size[:, None], (low - moved) / size, (high - moved) / size
+        kept = np.abs(matrix) >= _LEAST
+        most = np.maximum(np.abs(self._low[places]), np.abs(self._high[places]))
+        missed = np.where(kept, 0.0, np.abs(matrix)) @ most
+        rows, columns = kept.nonzero()
+        some = sparse.csr_array((matrix[kept], (rows, places[columns])), shape=(len(low), len(self._middle)))
+        self._rows.append((some, low - missed, high + missed))
 
     def _constrain(self, region: LawfulRegion, slack: bool) -> None:
         """The ball of L1, the grids of whole numbers, one-hot groups and relations."""
-        inputs, law = np.arange(self._size), region.law
+        inputs, law = self._inputs, region.law
         if region.ball.norm == "L1":
             away = region.ball.eps * np.ones(self._size)
             up, down = self._add(np.zeros(self._size), away), self._add(np.zeros(self._size), away)
             scale, centre = np.diag(region.ball.scale.numpy()), region.ball.centre[0].numpy()
             self._require([(inputs, np.eye(self._size)), (up, -scale), (down, scale)], centre, centre)
             one = np.ones((1, self._size))
-            self._require([(up, one), (down, one)], np.array([0.0]), np.array([region.ball.eps]))
+            self._require([(up, one), (down, one)], np.array([-np.inf]), np.array([region.ball.eps]))
         free = (law.whole & (region.lower[0] < region.upper[0])).numpy()
         if free.any():
             origin, step = law.origin.numpy()[free], law.step.numpy()[free]
@@ -131,17 +153,18 @@ class Program:
 
     def _layers(self) -> NDArray[np.int64]:
         """The activations; the places of the last layer's inputs."""
-        before = np.arange(self._size)
+        before = self._inputs
         for layer, leak in enumerate(self._network.slopes):
             weight, bias = self._network.weights[layer].numpy(), self._network.biases[layer].numpy()
             low, high = self._lows[layer], self._highs[layer]
             after = self._add(np.where(low < 0, leak * low, low), np.where(high < 0, leak * high, high))
             both = (low < 0) & (high > 0)
             slope = np.where(low >= 0, 1.0, leak)
-            fixed = ~both
+            # Where the corner lies outside the bounds the activation is a straight line; one of slope 0 is a number.
+            fixed = ~both & (slope > 0)
             one = np.eye(len(low))
-            # Where the corner lies outside the bounds the activation is a straight line.
-            self._require([(after, one[fixed]), (before, -slope[fixed, None] * weight[fixed])], *[slope[fixed] * bias[fixed]] * 2)
+            if fixed.any():
+                self._require([(after, one[fixed]), (before, -slope[fixed, None] * weight[fixed])], *[slope[fixed] * bias[fixed]] * 2)
             if both.any():
                 w, b, lo, hi, eye = weight[both], bias[both], low[both], high[both], one[both]
                 side = self._add(np.zeros(len(lo)), np.ones(len(lo)), whole=True)
@@ -153,8 +176,4 @@ class Program:
                 self._require([(after, eye), (before, -w), (side, -(1 - leak) * lo[:, None] * switch)], -endless, b - (1 - leak) * lo)
                 self._require([(after, eye), (before, -leak * w), (side, -(1 - leak) * hi[:, None] * switch)], -endless, leak * b)
             before = after
-        self._rows = [(self._widened(matrix), low, high) for matrix, low, high in self._rows]
         return before
-
-    def _widened(self, matrix: sparse.csr_array) -> sparse.csr_array:
-        return sparse.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], self._count))

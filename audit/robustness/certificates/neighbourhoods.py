@@ -18,9 +18,9 @@ from audit.robustness.certificates.maxima import Maxima
 from audit.robustness.certificates.network import Network
 from audit.robustness.certificates.region import Region
 
-# Elements that are followed at once, and numbers that are carried at once: as many as the processor's own memory holds.
+# Elements that are followed at once, and numbers that are carried at once: in double precision 8 MiB, and some copies of that.
 _ELEMENTS = 32
-_NUMBERS = 2**19
+_NUMBERS = 2**20
 # What carrying one coefficient through memory costs, in multiplications.
 _CARRYING = 32
 # Coefficients that are carried at once where the elements of a step are read.
@@ -94,8 +94,8 @@ class Neighbourhoods:
     def _least(self, patches: _Patches) -> Tensor:
         """Lower bounds of functions and of their opposites ``(2M, N)``."""
         widest = max(support.places.numel() for support in patches.supports.values())
-        size = max(1, _NUMBERS // (2 * widest))
-        return torch.cat([self._least_of(patches, rows) for rows in torch.arange(len(self.region.lower)).split(size)], 1)
+        rows = torch.split(torch.arange(len(self.region.lower)), max(1, _NUMBERS // (2 * widest)))
+        return torch.cat([self._least_of(patches, some) for some in rows], 1)
 
     def _least_of(self, patches: _Patches, rows: Tensor) -> Tensor:
         part = slice(int(rows[0]), int(rows[-1]) + 1)
@@ -183,10 +183,10 @@ class _Rows:
     @classmethod
     def of(cls, network: Network, index: int, device: torch.device) -> _Rows:
         """Of all elements of a step."""
-        shape, ends, constants = network.steps[index].shape, dict[int, list[tuple[Tensor, Tensor]]](), list[Tensor]()
-        for some in torch.arange(prod(shape), device=device).split(
-            max(1, _UNITS // max(prod(step.shape) for step in network.steps[: index + 1]))
-        ):
+        ends, constants = dict[int, list[tuple[Tensor, Tensor]]](), list[Tensor]()
+        every = torch.arange(prod(network.steps[index].shape), device=device)
+        widest = max(prod(step.shape) for step in network.steps[: index + 1])
+        for some in torch.split(every, max(1, _UNITS // widest)):
             pulled, added = network.pull(index, network.units(index, some))
             constants.append(added)
             for end, part in pulled.items():

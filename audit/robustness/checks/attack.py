@@ -64,7 +64,7 @@ class UnderAttack(Check):
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
         test = subject.test
         _require_small_changes(subject, max(self.eps))
-        chosen = torch.randperm(len(test), generator=seed.child("rows").torch())[: self.limit].sort().values
+        chosen = subject.sample(self.limit, seed).sort().values
         search = _Search(self, subject, test.inputs[chosen], test.labels[chosen], seed)
         for kind in ("valid", "any"):
             for eps in sorted(self.eps):

@@ -75,7 +75,7 @@ class Bounds(Check):
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
         test = subject.test
-        drawn = torch.randperm(len(test), generator=seed.child("rows").torch())[: self.limit]
+        drawn = subject.sample(self.limit, seed)
         asked = torch.isin(drawn.sort().values, drawn[: self.exact])
         chosen = drawn.sort().values
         work = _Work(subject, test.inputs[chosen], test.labels[chosen], self, asked)
@@ -94,7 +94,7 @@ class Bounds(Check):
             check=self.id,
             metrics=(*certified.values(), *exact.values()),
             tables=(work.table(self.methods), *((work.exact_table(),) if work.states else ())),
-            figures=tuple(_figure(kind, work, certified, exact, {"n": len(chosen), "exact": int(asked.sum())}) for kind in kinds),
+            figures=tuple(_figure(kind, work, certified, exact, {"n": len(chosen), "exact": work.decided(kind)}) for kind in kinds),
             parameters={**self.options(), "rows": len(chosen), "exact_rows": int(asked.sum()), "threshold": subject.decision.threshold},
             seed=seed.value,
             notes=("robustness.lower_bound",),
@@ -240,6 +240,10 @@ class _Work:
         _require_order(self.certified[eps, kind], robust | ~self.asked, f"proven at eps = {eps:g} and yet not exactly robust")
         _require_order(self.certified[eps, kind] | (robust & self.asked), left, f"proven at eps = {eps:g} and yet broken by an attack")
 
+    def decided(self, kind: Kind) -> int:
+        """How many rows an exact answer was sought for and found at some radius."""
+        return int(self.asked.sum()) if any(whose == kind for _, whose in self.states) else 0
+
     def table(self, methods: tuple[Bounding, ...]) -> Table:
         """Which method certified how many rows."""
         rows: list[tuple[Cell, ...]] = []
@@ -253,10 +257,17 @@ class _Work:
     def exact_table(self) -> Table:
         """How many rows of the subsample are robust, fall, or stay undecided."""
         rows = [
-            (eps, kind, *(int((state[self.asked] == value).sum()) for value in (_ROBUST, _FALLEN, _UNDECIDED)), self.unstable[eps, kind])
+            (
+                eps,
+                kind,
+                int(self.certified[eps, kind][self.asked].sum()),
+                *(int((state[self.asked] == value).sum()) for value in (_ROBUST, _FALLEN, _UNDECIDED)),
+                int(self.attacked[eps, kind][self.asked].sum()),
+                self.unstable[eps, kind],
+            )
             for (eps, kind), state in self.states.items()
         ]
-        return Table("exact", ("eps", "kind", "robust", "fallen", "undecided", "unstable"), tuple(rows))
+        return Table("exact", ("eps", "kind", "proven", "robust", "fallen", "undecided", "attacked", "unstable"), tuple(rows))
 
 
 def _require_order(less: Tensor, more: Tensor, what: str) -> None:

@@ -74,7 +74,7 @@ class Distance(Check):
         test = subject.test
         if not any(f.mutable and f.kind in ("continuous", "integer") for f in test.schema.features):
             raise NotApplicableError("what may change in these inputs is there or not, a category or an edge, so that no change is small")
-        chosen = torch.randperm(len(test), generator=seed.child("rows").torch())[: self.limit].sort().values
+        chosen = subject.sample(self.limit, seed).sort().values
         found = {norm: self._found(subject, chosen, norm, seed) for norm in dict.fromkeys(self.norms)}
         right = next(iter(found.values())).distance.numpy() > 0
         if not right.any():

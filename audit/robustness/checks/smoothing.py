@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import torch
-
 from audit.check import Check, register
 from audit.evidence import Evidence, Figure, Series, Table
 from audit.robustness.certificates.smoothing import Smoothed, smooth
@@ -62,7 +60,7 @@ class Smoothing(Check):
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
         test = subject.test
-        chosen = torch.randperm(len(test), generator=seed.child("rows").torch())[: self.limit].sort().values
+        chosen = subject.sample(self.limit, seed).sort().values
         x, y = test.inputs[chosen], test.labels[chosen]
         smoothed = [
             smooth(

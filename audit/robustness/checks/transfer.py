@@ -65,7 +65,7 @@ class Transfer(Check):
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
         test = subject.test
-        order = torch.randperm(len(test), generator=seed.child("rows").torch())[: self.limit]
+        order = subject.sample(self.limit, seed)
         own, held = order[: len(order) // 2].sort().values, order[len(order) // 2 :].sort().values
         if len(own) == 0:
             raise NotApplicableError(f"a surrogate needs rows to ask about and others to be compared on, there is {len(test)} test row")

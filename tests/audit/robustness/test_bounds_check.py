@@ -18,9 +18,10 @@ from audit.evidence import Evidence
 from audit.report.html import render_html
 from audit.robustness import attack
 from audit.robustness.certificates.exact import Exact, exact_robust
+from audit.robustness.checks import bounds
 from audit.subject import Decision
 from classifier import Classifier, Dataset
-from classifier.errors import ConfigurationError
+from classifier.errors import ConfigurationError, InternalError
 from classifier.seeds import Seed
 
 EPS = (0.02, 0.05, 0.1)
@@ -239,3 +240,18 @@ def test_every_word_of_both_checks_is_found(loans: Dataset, monkeypatch: pytest.
     assert [evidence.not_run for evidence in audit.evidence] == [None, None]
     # Drawn with the words of every line.
     assert page.count("data:image/svg") >= 2
+
+
+def test_a_proven_row_that_falls_is_an_internal_error_that_stops_the_audit(
+    credit_subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def lie(*args: Any, **options: Any) -> Any:
+        found = attack(*args, **options)
+        return replace(found, robust=torch.zeros_like(found.robust))
+
+    monkeypatch.setattr(bounds, "attack", lie)
+    monkeypatch.setattr("audit.selftest.ENGINES", ())
+    with pytest.raises(InternalError, match=r"rows are proven at eps = 0\.01 and yet broken by an attack") as raised:
+        run(credit_subject, only=["robustness.bounds"], options={"robustness.bounds": {"limit": 20, "exact": 0}}, progress=False)
+    assert raised.value.exit_code == 5

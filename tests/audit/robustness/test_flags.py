@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from audit import Subject
 from audit.check import make_check
-from audit.policy import Policy, Rule
+from audit.evidence import Evidence
+from audit.policy import Policy, PolicyHead, Rule
 from audit.robustness import Robustness, attack
 from audit.robustness.attacks.apgd import APGD
 from audit.robustness.attacks.square import Square
@@ -88,7 +91,7 @@ def test_random_answers_are_noticed() -> None:
 
 
 def test_an_ascent_that_is_too_short_is_noticed() -> None:
-    assert "still_improving" in ids(attacked(network(), [APGD(steps=1)], eps=0.02))
+    assert "still_improving" in ids(attacked(network(), [APGD(loss="dlr", steps=1)], eps=0.03))
 
 
 def test_a_flagged_number_can_break_a_rule_and_never_keep_one() -> None:
@@ -97,9 +100,9 @@ def test_a_flagged_number_can_break_a_rule_and_never_keep_one() -> None:
     assert metric.value is not None
     common = {"metric": "robustness.accuracy", "set_by": "a test", "rationale": "a test", "severity": "low"}
     rules = [Rule(id="BROKEN", min=1.0, **common), Rule(id="KEPT", min=0.01, **common), Rule(id="MOST", max=1.0, **common)]  # type: ignore[arg-type]
-    from audit.evidence import Evidence
-
-    findings = Policy(id="p", rule=rules).judge([Evidence("robustness.attack", metrics=(metric,))])
+    findings = Policy(policy=PolicyHead(id="p"), rule=tuple(rules)).judge(
+        [Evidence("robustness.attack", metrics=(metric,))], today=date(2026, 1, 1)
+    )
     assert [(f.verdict, f.reason) for f in findings] == [("fail", "broken"), ("inconclusive", "unreliable"), ("inconclusive", "unreliable")]
 
 

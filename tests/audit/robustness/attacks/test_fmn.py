@@ -10,6 +10,7 @@ from torch import Tensor
 
 from audit.robustness.attacks.fmn import FMN, _into_ball
 from audit.robustness.attempt import Attempt
+from audit.robustness.forward import decided
 from audit.robustness.known_answers import linear_robust
 from classifier.errors import ConfigurationError
 from classifier.perturbation import Norm, PerturbationSet
@@ -42,7 +43,7 @@ def test_without_a_box_it_finds_the_exact_least_change_of_a_linear_classifier_of
     exact = margin / torch.linalg.vector_norm(weight[0] - weight[1], ord=DUAL[norm])
     assert torch.all(attempt.distance >= exact * (1 - 1e-4) - 1e-6)
     assert torch.allclose(attempt.distance, exact, rtol=1e-3, atol=1e-5)
-    assert torch.all((attempt.adversarial @ weight.T + bias).argmax(1) != y)
+    assert torch.all(decided(attempt.adversarial @ weight.T + bias) != y)
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])

@@ -125,7 +125,7 @@ def test_crown_is_at_least_as_tight_as_intervals_and_tightening_helps(random_net
         for seed in range(5):
             classifier = random_network(name, seed)
             x, y = rows(classifier, seed)
-            bound = margin_lower_bounds(classifier, x, y, eps=0.05, method=method)  # type: ignore[arg-type]
+            bound = margin_lower_bounds(classifier, x, y, eps=0.05, method=method)
             bounds.append(bound[bound.isfinite()])
         means.append(torch.cat(bounds))
     assert (means[1] >= means[0]).all()

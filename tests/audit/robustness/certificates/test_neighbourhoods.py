@@ -45,7 +45,7 @@ def _grouped() -> nn.Module:
     )
 
 
-def _averaged() -> nn.Module:
+def _averaged() -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1), nn.Tanh(), nn.BatchNorm2d(3), nn.AvgPool2d(2), nn.Conv2d(3, 4, 2), nn.ReLU(), nn.MaxPool2d(2)
     )

@@ -14,6 +14,7 @@ import torch
 from audit.brought_data import precision_notes
 from audit.check import metric_names
 from audit.configuration import Configuration, ModelPart
+from audit.refusal import refusal_of
 from audit.runner import choose_checks
 from audit.subject import Subject
 from audit.vault import Identity
@@ -29,6 +30,8 @@ from trainer import train
 _SOME_ROWS = 500
 # Rows of which a classifier that was brought is asked, and seconds that an endpoint may take for it.
 _ASKED, _SECONDS = 200, 10
+# Rows that a check asks at a time, about; and how many rows are asked at most, and for how many seconds, to tell how long one takes.
+_AT_A_TIME, _MOST_ASKED, _ASKING = 250, 20_000, 1.0
 _EVENT_LAST = "as the data have them, of two the event last; if their order is another, state [model] classes"
 
 
@@ -65,10 +68,11 @@ def preview_configuration(path: Path, *, identities: Sequence[Identity] = (), pa
         lines += [*_model(configuration.model, subject), ""]
     training, seconds, a_row = each, 0.0, _seconds_a_row(subject)
     lines.append("Checks")
+    width = 2 + max(len(check.id) for check in checks)
     for check in checks:
-        lacking = [reason for reason in (subject.lacks(need) for need in sorted(check.needs)) if reason]
-        lines.append(f"  {check.id:<26}{'not run: ' + lacking[0] if lacking else 'runs'}")
-        if not lacking:
+        refusal = refusal_of(check, subject)
+        lines.append(f"  {check.id:<{width}}{f'not run: {refusal}' if refusal else 'runs'}")
+        if not refusal:
             seconds += check.forward_rows(len(test)) * a_row
             training += check.trainings * each
     if policy is not None:
@@ -94,8 +98,14 @@ def _stand_in(configuration: Configuration, splits: Splits, folder: Path) -> tup
     for epochs in (1, 1, 3):  # the first run pays for loading
         classifier = train(replace(splits, train=few), replace(recipe, epochs=epochs), progress=False)
         clock.append(time.monotonic())
-    fixed, three = clock[2] - clock[1], clock[3] - clock[2]
-    return classifier, fixed + (three - fixed) / 2 * recipe.epochs * len(splits.train) / len(few)
+    return classifier, _seconds_of_training(clock[2] - clock[1], clock[3] - clock[2], recipe.epochs * len(splits.train) / len(few))
+
+
+def _seconds_of_training(one: float, three: float, epochs: float) -> float:
+    """How long so many epochs take, where one took `one` seconds and three took `three`."""
+    # On a busy machine one may take as long as three: then what begins each training cannot be told from its epochs.
+    epoch = (three - one) / 2 if three > one else three / 3
+    return one + epoch * epochs
 
 
 def _model(model: ModelPart, subject: Subject) -> list[str]:
@@ -191,10 +201,12 @@ def _seconds_a_row(subject: Subject) -> float:
         return 0.0
     if "rows_per_second" in subject.model.card:
         return 1 / float(subject.model.card["rows_per_second"])
-    rows = subject.test.inputs.repeat(max(1, 20_000 // len(subject.test)), *[1] * (subject.test.inputs.dim() - 1))
-    started = time.monotonic()
-    subject.model.logits(rows)
-    return (time.monotonic() - started) / len(rows)
+    # Of as many rows as checks ask at a time: of few rows each takes longer than of many.
+    rows, asked, started = subject.test.inputs[:_AT_A_TIME], 0, time.monotonic()
+    while asked == 0 or (asked < _MOST_ASKED and time.monotonic() - started < _ASKING):
+        subject.model.logits(rows)
+        asked += len(rows)
+    return (time.monotonic() - started) / asked
 
 
 def _data(splits: Splits, configuration: Configuration) -> list[str]:

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from classifier.architectures._layers import Standardize
 from classifier.errors import ModelError, NotApplicableError
+from classifier.plain import find_opaque
 
 Box = tuple[Tensor, Tensor]
 _Rule = Callable[[nn.Module, Tensor, Tensor], Box]
@@ -41,7 +42,7 @@ def interval_bounds(module: nn.Module, lower: Tensor, upper: Tensor) -> Box:
 
     Raises:
         ModelError: If a lower corner is above its upper one.
-        NotApplicableError: If a layer has no rule; the message names it.
+        NotApplicableError: If a layer has no rule, or has a hook or a forward of its own; the message names it.
     """
     if not (lower <= upper).all():
         raise ModelError("a box needs lower corners that are nowhere above the upper ones, and no NaN")
@@ -96,9 +97,17 @@ def margin_bounds(module: nn.Module, lower: Tensor, upper: Tensor, labels: Tenso
 
 
 def _layers(module: nn.Module) -> list[nn.Module]:
-    """The layers of a sequence, and of sequences in it, in order."""
+    """The layers of a sequence, and of sequences in it, in order, if each does what its type tells."""
+    opaque = find_opaque(module)
+    if opaque is not None:
+        what, where = opaque
+        raise NotApplicableError(f"interval bounds cannot see through {what}{f' at {where}' if where else ''}")
+    return _in_a_row(module)
+
+
+def _in_a_row(module: nn.Module) -> list[nn.Module]:
     # Only the plain class is known to apply its children one after the other.
-    return list(chain.from_iterable(map(_layers, module))) if type(module) is nn.Sequential else [module]
+    return list(chain.from_iterable(map(_in_a_row, module))) if type(module) is nn.Sequential else [module]
 
 
 def _rule(layer: nn.Module) -> _Rule:
@@ -129,6 +138,13 @@ def _max_pool(layer: nn.Module, lower: Tensor, upper: Tensor) -> Box:
     assert isinstance(layer, nn.MaxPool1d | nn.MaxPool2d)
     if layer.return_indices:
         raise NotApplicableError("interval bounds know maximum pooling without indices", remedy="take return_indices=False")
+    return _monotone(layer, lower, upper)
+
+
+def _average(layer: nn.Module, lower: Tensor, upper: Tensor) -> Box:
+    assert isinstance(layer, nn.AvgPool2d)
+    if layer.divisor_override is not None and layer.divisor_override < 0:
+        raise NotApplicableError(f"interval bounds know averages, got a divisor of {layer.divisor_override}")
     return _monotone(layer, lower, upper)
 
 
@@ -173,7 +189,7 @@ def _identity(layer: nn.Module, lower: Tensor, upper: Tensor) -> Box:
 
 _MONOTONE = (
     Standardize, nn.Flatten, nn.ReLU, nn.Tanh, nn.Sigmoid,
-    nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d,
+    nn.AvgPool1d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d,
 )  # fmt: skip
 _RULES: dict[type[nn.Module], _Rule] = {
     **dict.fromkeys(_MONOTONE, _monotone),
@@ -181,6 +197,7 @@ _RULES: dict[type[nn.Module], _Rule] = {
     **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d), _batch_norm),
     **dict.fromkeys((nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity), _identity),
     **dict.fromkeys((nn.MaxPool1d, nn.MaxPool2d), _max_pool),
+    nn.AvgPool2d: _average,
     nn.LeakyReLU: _leaky_relu,
     nn.GELU: _gelu,
 }

@@ -97,6 +97,22 @@ class PerturbationSet:
             delta = _into_l1(delta, (self.lower - self.centre) / self.scale, (self.upper - self.centre) / self.scale, self.eps)
         return (self.centre + delta * self.scale).clamp(self.lower, self.upper)
 
+    def rounded_inside(self, x: Tensor) -> Tensor:
+        """The inputs in box and ball next to `x`, which rounding may have carried out of them.
+
+        A large value has few numbers around it: in single precision 2000.3 lies 1e-4 beside where it was meant.
+        """
+        x = x.clamp(self.lower, self.upper)
+        delta = x - self.centre
+        if self.norm == "Linf":
+            most = self.eps * self.scale
+            delta = torch.minimum(torch.maximum(delta, -most), most)
+        else:
+            far = self.distance(x).clamp_min(1e-12).reshape(-1, *[1] * (x.dim() - 1))
+            delta = delta * (self.eps / far).clamp_max(1.0)
+        moved = self.centre + delta
+        return torch.where((moved - self.centre).abs() > delta.abs(), torch.nextafter(moved, self.centre), moved)
+
     def step(self, x: Tensor, gradient: Tensor, size: float | Tensor, *, share: float | Tensor = _STEEPEST) -> Tensor:
         """One step of steepest ascent, of length `size` in units of change, projected.
 

@@ -78,8 +78,18 @@ def find_label_errors(probabilities: Array, labels: NDArray[np.int64]) -> LabelE
     return LabelErrors(thresholds, joint, by_pair & by_class & (margin < 0), margin, others.argmax(1))
 
 
-def noise_rate(name: str, probabilities: Array, labels: NDArray[np.int64], seed: Seed, *, resamples: int = 500) -> Metric:
-    """Share of rows whose label is likely wrong, by the joint, with a bootstrap interval that sets the thresholds anew.
+def disagreement(probabilities: Array, labels: NDArray[np.int64]) -> float:
+    """Share of rows that count for another class than their label, by the joint; hard cases are among them.
+
+    Args:
+        probabilities: As `find_label_errors` takes them ``(N, K)``.
+        labels: The given classes ``(N,)``.
+    """
+    return float(_rate(np.ones((1, len(labels))), probabilities, labels)[0])
+
+
+def disagreement_rate(name: str, probabilities: Array, labels: NDArray[np.int64], seed: Seed, *, resamples: int = 500) -> Metric:
+    """The same with a bootstrap interval that sets the thresholds anew.
 
     Args:
         name: Name of the metric.
@@ -89,20 +99,20 @@ def noise_rate(name: str, probabilities: Array, labels: NDArray[np.int64], seed:
         resamples: How many.
     """
     _require(probabilities, labels)
-    classes = probabilities.shape[1]
     step = max(1, _CHUNK // probabilities.size)
 
     def statistic(weights: Array) -> Array:
-        return np.concatenate([rate(weights[start : start + step]) for start in range(0, len(weights), step)])
-
-    def rate(weights: Array) -> Array:
-        counts = _counts(weights, _thresholds(weights, probabilities, labels), probabilities, labels)
-        given = weights @ np.eye(classes)[labels]
-        joint = _calibrated(counts, given)
-        share: Array = 1 - np.trace(joint, axis1=1, axis2=2) / given.sum(1)
-        return share.clip(0, 1)
+        return np.concatenate([_rate(weights[start : start + step], probabilities, labels) for start in range(0, len(weights), step)])
 
     return bootstrap(name, statistic, len(labels), seed, strata=labels, resamples=resamples, better="lower")
+
+
+def _rate(weights: Array, probabilities: Array, labels: NDArray[np.int64]) -> Array:
+    """The share off the joint's diagonal of each resample ``(B,)``."""
+    counts = _counts(weights, _thresholds(weights, probabilities, labels), probabilities, labels)
+    given = weights @ np.eye(probabilities.shape[1])[labels]
+    share: Array = 1 - np.trace(_calibrated(counts, given), axis1=1, axis2=2) / given.sum(1)
+    return share.clip(0, 1)
 
 
 def _require(probabilities: Array, labels: NDArray[np.int64]) -> None:

@@ -122,7 +122,7 @@ class Contents:
         return {name: found for name, found in by_name.items() if (len(found) > _MANY) == many}
 
     def remarks(self, metrics: list[Metric]) -> list[str]:
-        """What is to be said under each row of a table of numbers: why there is none, once where it is the same, or why not to rely on it."""
+        """What is to be said under each row of a table of numbers: why it is missing, once where that is the same, or unreliable."""
         said = []
         for metric, following in zip(metrics, [*metrics[1:], None], strict=True):
             if metric.value is None:

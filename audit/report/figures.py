@@ -26,6 +26,7 @@ from explain.figures.waterfall import draw_waterfall
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 # Texts stay texts, so that the reader's fonts write them; ids come from the content, not from chance.
 _SETTINGS = {"svg.hashsalt": "assay", "svg.fonttype": "none", "font.size": 10.0, "axes.labelcolor": INK, "text.color": INK}
@@ -33,6 +34,8 @@ _WIDTH = 7.2
 _LINES = ("-", "--", "-.", ":")
 # Up to so many points have a whisker each; more have a band.
 _FEW = 12
+# Of those, markers lie so far apart, as a share of the picture; and names of lines at least, of its height.
+_APART, _ROOM = 0.15, 0.07
 _GRID = "#EEEEEE"
 # Axes that show shares, read as percentages.
 _SHARES = {
@@ -104,18 +107,21 @@ def _lines(check: str, figure: Figure, wording: Wording) -> Axes:
         ax.set_yscale("log")
     if figure.diagonal:
         _diagonal(ax, figure)
-    named = len(figure.series) > 1
+    named, drawn = len(figure.series) > 1, []
     for index, series in enumerate(figure.series):
         color, style = PALETTE[index % len(PALETTE)], _LINES[index % len(_LINES)]
         few = len(series.x) <= _FEW
-        marker = MARKERS[index % len(MARKERS)] if few else ""
-        ax.plot(series.x, series.y, color=color, linestyle=style, marker=marker, markersize=5, linewidth=1.8, zorder=3)
+        marker = MARKERS[index % len(MARKERS)] if few or named else ""
+        drawn += ax.plot(
+            series.x, series.y, color=color, linestyle=style, marker=marker, markevery=1 if few else (0.03 * index, _APART),
+            markersize=5, linewidth=1.8, zorder=3,
+        )  # fmt: skip
         if series.low and few and not named:
             ax.errorbar(series.x, series.y, yerr=_reach(series), fmt="none", ecolor=color, elinewidth=1.1, capsize=3, zorder=2)
         elif series.low:
             ax.fill_between(series.x, series.low, series.high, color=color, alpha=0.16, linewidth=0)
     if named:
-        _name_ends(ax, [wording.figure(check, figure, f"series.{series.name}") for series in figure.series], figure.series)
+        _name_ends(ax, [wording.figure(check, figure, f"series.{series.name}") for series in figure.series], drawn)
     for name, place in figure.marks.items():
         ax.axvline(place, color=INK, linewidth=0.9, linestyle=":", zorder=0)
         text = f"{wording.figure(check, figure, f'marks.{name}')}: {place:g}"
@@ -136,18 +142,33 @@ def _diagonal(ax: Axes, figure: Figure) -> None:
     ax.set_ylim(least, 1.03)
 
 
-def _name_ends(ax: Axes, names: list[str], lines: tuple[Series, ...]) -> None:
-    """Write each line's name at its end; the names of ends that lie close are moved apart."""
-    low, high = ax.get_ylim()
-    room = 0.07 * (high - low)
-    free = low
-    for index in sorted(range(len(lines)), key=lambda i: lines[i].y[-1]):
-        height = max(lines[index].y[-1], free)
-        free = height + room
-        ax.annotate(
-            names[index], (1, height), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
-            fontsize="small",
+def _name_ends(ax: Axes, names: list[str], lines: list[Line2D]) -> None:
+    """Write each line's name at its end beside a piece of the line, since ends may meet; names that lie close are moved apart."""
+    ax.autoscale_view()
+    ends = [_height(ax, line) for line in lines]
+    # Of ends that meet, the first line has its name on top.
+    order = sorted(range(len(lines)), key=lambda index: (ends[index], -index))
+    heights: list[float] = []
+    for index in order:
+        heights.append(max(ends[index], heights[-1] + _ROOM if heights else 0.0))
+    for place in reversed(range(len(heights))):
+        # From the top down, so that no name stands above the picture.
+        heights[place] = min(heights[place], heights[place + 1] - _ROOM if place + 1 < len(heights) else 1.0)
+    for index, height in zip(order, heights, strict=True):
+        line = lines[index]
+        ax.plot(
+            (1.015, 1.04, 1.065), (height,) * 3, transform=ax.transAxes, clip_on=False, color=line.get_color(), linewidth=1.8,
+            linestyle=line.get_linestyle(), marker=line.get_marker(), markevery=[1], markersize=5,
         )  # fmt: skip
+        ax.annotate(
+            names[index], (1.065, height), (5, 0), xycoords="axes fraction", textcoords="offset points", va="center", fontsize="small",
+        )  # fmt: skip
+
+
+def _height(ax: Axes, line: Line2D) -> float:
+    """Where a line ends, as a share of the height of the axes."""
+    place = ax.transData.transform(line.get_xydata()[-1])  # type: ignore[index]  # an array
+    return float(np.clip(ax.transAxes.inverted().transform(place)[1], 0.0, 1.0))
 
 
 @picture

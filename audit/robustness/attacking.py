@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from audit.robustness.attacks.transfer import Transfer
@@ -84,6 +85,7 @@ def attack(
     allowed = PerturbationSet.around(x, classifier.schema, eps=eps, norm=norm, constrained=constrained)
     fast = decided_logits(fast_classifier(classifier, x[:_TRIED]), threshold)
     campaign = Campaign(fast, allowed, y, right, modality)
+    left_out: list[str] = []
     # Where nothing may change, nothing falls.
     for place, chosen in enumerate(attacks if eps > 0 else ()):
         if prove and place == 1 and len(campaign.left):
@@ -92,19 +94,29 @@ def attack(
             campaign.leave_out(
                 *unreachable_classes(classifier, x[left], y[left], eps=eps, norm=norm, threshold=threshold, constrained=constrained)
             )
-        chosen = _equipped(chosen, classifier, x, Seed(seed, (str(place), "surrogate")))
+        try:
+            chosen = _equipped(chosen, classifier, x, threshold, Seed(seed, (str(place), "surrogate")))
+        except NotApplicableError as error:
+            left_out.append(f"{chosen.id}: {error}")
+            continue
         campaign.run(chosen, Seed(seed, (str(place), chosen.id)))
     campaign.confirm(forward)
     flags = find_flags(campaign, fast, gradient=classifier.differentiable, only_valid=constrained, seed=Seed(seed, ("flags",)))
     where: dict[str, str | float | int] = {"eps": eps, "norm": norm, "rows": "valid" if constrained else "any"}
-    return _result(campaign, right, where, flags)
+    return _result(campaign, right, where, flags, tuple(left_out))
 
 
-def _equipped(chosen: Attack, classifier: Classifier, x: Tensor, seed: Seed) -> Attack:
-    """The attack, with what it needs beside the rows: a surrogate, trained once for all of them."""
+def _equipped(chosen: Attack, classifier: Classifier, x: Tensor, threshold: float, seed: Seed) -> Attack:
+    """The attack, with what it needs beside the rows: a surrogate, trained once for all of them.
+
+    Raises:
+        NotApplicableError: If the answers teach nothing, since all are the same.
+    """
     if not isinstance(chosen, Transfer) or chosen.surrogate is not None:
         return chosen
-    surrogate = imitate(classifier, x.cpu(), held_out=x[:1].cpu(), queries=(chosen.queries,), seed=seed.integer()).classifier
+    surrogate = imitate(
+        classifier, x.cpu(), held_out=x[:1].cpu(), queries=(chosen.queries,), threshold=threshold, seed=seed.integer()
+    ).classifier
     return dataclasses.replace(chosen, surrogate=surrogate)
 
 
@@ -116,6 +128,12 @@ def _checked(classifier: Classifier, inputs: Tensor, labels: Tensor, eps: float)
         )
     if not 0 <= eps < math.inf:
         raise ConfigurationError(f"eps must be at least 0 and finite, got {eps}", remedy="nearest_wrong looks for the least change")
+    shape = classifier.schema.shape
+    if tuple(inputs.shape[1:]) != shape or labels.dim() != 1 or labels.is_floating_point():
+        raise DataError(
+            f"an attack needs inputs (N, {', '.join(map(str, shape))}) and whole labels (N,), got {tuple(inputs.shape)} and "
+            f"{labels.dtype} {tuple(labels.shape)}"
+        )
     if len(inputs) == 0 or len(inputs) != len(labels):
         raise DataError(f"an attack needs rows and a label for each, got {len(inputs)} rows and {len(labels)} labels")
     if labels.min() < 0 or labels.max() >= len(classifier.classes):
@@ -124,10 +142,12 @@ def _checked(classifier: Classifier, inputs: Tensor, labels: Tensor, eps: float)
         raise DataError(
             f"inputs must be finite, got {int((~inputs.isfinite()).sum())} values that are not", remedy="fill missing values first"
         )
-    return inputs.to(classifier.device), labels.to(classifier.device)
+    return inputs.to(classifier.device, modality_of(classifier.schema).dtype), labels.to(classifier.device, torch.int64)
 
 
-def _result(campaign: Campaign, right: Tensor, where: dict[str, str | float | int], flags: tuple[Flag, ...]) -> Robustness:
+def _result(
+    campaign: Campaign, right: Tensor, where: dict[str, str | float | int], flags: tuple[Flag, ...], left_out: tuple[str, ...]
+) -> Robustness:
     n = len(right)
     robust, certified = campaign.standing.cpu(), campaign.proven.cpu()
     if right.any():
@@ -135,7 +155,7 @@ def _result(campaign: Campaign, right: Tensor, where: dict[str, str | float | in
         accuracy = dataclasses.replace(accuracy, unreliable="; ".join(map(str, flags)))
     else:
         accuracy = Metric.missing("robustness.accuracy", "no row is decided rightly, so that none can be attacked", n=n, where=where)
-    names = ("", *campaign.attacks)
+    names = ("", *(ran.id for ran in campaign.attacks))
     by = tuple(
         names[place + 1] if place >= 0 or ok else "clean" for place, ok in zip(campaign.broken_by.tolist(), right.tolist(), strict=True)
     )
@@ -149,5 +169,5 @@ def _result(campaign: Campaign, right: Tensor, where: dict[str, str | float | in
         robust_accuracy=accuracy,
         certified_accuracy=proven,
         robust=robust, certified=certified, adversarial=campaign.adversarial.cpu(), distance=campaign.distance.cpu(), broken_by=by,
-        queries=campaign.queries.cpu(), gradients=campaign.gradients.cpu(), flags=flags,
+        queries=campaign.queries.cpu(), gradients=campaign.gradients.cpu(), flags=flags, left_out=left_out,
     )  # fmt: skip

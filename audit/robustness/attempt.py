@@ -9,14 +9,12 @@ from torch import Tensor
 
 from audit.robustness.forward import Forward, decided
 from audit.robustness.losses import Loss
+from audit.robustness.reach import ROUNDING, with_rounding
 from audit.robustness.row_noise import normal_rows, uniform_rows
 from classifier.errors import DataError
 from classifier.modality import Modality
 from classifier.perturbation import PerturbationSet
 from classifier.seeds import Seed
-
-# By how much rounding may carry a row out of its ball, in units of change and as a share of eps.
-_ROUNDING = 1e-6
 
 
 class Attempt:
@@ -92,7 +90,7 @@ class Attempt:
         """
         self._count(self.queries, rows)
         with torch.no_grad():
-            return self._finite(self._forward(self._input(u)))
+            return self._finite(self._forward(self._input(u, rows)))
 
     def climb(self, u: Tensor, rows: Tensor, loss: Loss, aims: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits ``(m, K)``, loss ``(m,)`` and its gradient with respect to `u` ``(m, *S)``.
@@ -107,9 +105,11 @@ class Attempt:
         self._count(self.gradients, rows)
         with torch.enable_grad():
             u = u.detach().requires_grad_()
-            logits = self._finite(self._forward(self._input(u)))
+            logits = self._finite(self._forward(self._input(u, rows)))
             values = loss(logits, self.labels[rows], aims)
-            (gradient,) = torch.autograd.grad(values.sum(), u)
+            # Of a network of steps alone there is no way back to its inputs, and so no slope.
+            (gradient,) = torch.autograd.grad(values.sum(), u, allow_unused=True) if values.requires_grad else (None,)
+            gradient = torch.zeros_like(u) if gradient is None else gradient
         return logits.detach(), values.detach(), gradient
 
     def submit(self, u: Tensor, rows: Tensor, logits: Tensor | None = None) -> Tensor:
@@ -121,7 +121,7 @@ class Attempt:
             logits: Theirs, where they are known ``(m, K)``. Where only valid rows count, the valid row next to each is
                 asked for instead.
         """
-        x = self._input(u)
+        x = self._input(u, rows)
         if self.modality is not None:
             x = self._valid(x, rows)
             logits = None
@@ -149,8 +149,12 @@ class Attempt:
             logits = torch.where(self.unreachable[rows], logits - 2 * logits.abs().max() - 1, logits)
         return logits.scatter(1, self.labels[rows][:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)[:, :-1]
 
-    def _input(self, u: Tensor) -> Tensor:
-        return u * self._inputs.scale if self._scaled else u
+    def _input(self, u: Tensor, rows: Tensor) -> Tensor:
+        if not self._scaled:
+            return u
+        x = u * self._inputs.scale
+        # Where it is, by the gradient's account; what is asked is the nearest input that may be.
+        return x + (self._inputs[rows].rounded_inside(x.detach()) - x.detach())
 
     def _valid(self, x: Tensor, rows: Tensor) -> Tensor:
         """The valid row next to each, or the row itself where that is none or is not allowed."""
@@ -164,10 +168,10 @@ class Attempt:
         here = self._inputs[rows]
         if self._scaled:
             # What was not changed comes back as it was: x / s * s may round.
-            x = torch.where((x - here.centre).abs() <= _ROUNDING * self._inputs.scale, here.centre, x)
+            x = torch.where((x - here.centre).abs() <= ROUNDING * self._inputs.scale, here.centre, x)
         distance = here.distance(x)
         # The box and the ball are the attack's to keep; one that did not must not count.
-        inside = ((x >= here.lower) & (x <= here.upper)).flatten(1).all(1) & (distance <= here.eps * (1 + _ROUNDING) + _ROUNDING)
+        inside = ((x >= here.lower) & (x <= here.upper)).flatten(1).all(1) & (distance <= with_rounding(here.eps))
         closer = inside & (distance < self.distance[rows])
         x, rows, distance = x[closer], rows[closer], distance[closer]
         self.distance.scatter_reduce_(0, rows, distance, "amin")

@@ -37,7 +37,7 @@ class Campaign:
         self.standing, self.proven = attacked.clone(), torch.zeros_like(attacked)
         #: The attack that broke each row, as its place among those that ran ``(N,)``; -1 where none did.
         self.broken_by = torch.full_like(labels, -1)
-        self.attacks: list[str] = []
+        self.attacks: list[Attack] = []
         #: Classes that a row is proven never to be decided for ``(N, K)``, once that was tried, and why it was not.
         self.unreachable: Tensor | None = None
         self.not_provable = ""
@@ -65,7 +65,7 @@ class Campaign:
 
     def run(self, attack: Attack, seed: Seed) -> None:
         """Try an attack on the rows that are left; where memory runs out, on half as many at a time."""
-        self.attacks.append(attack.id)
+        self.attacks.append(attack)
         rows, start = self.left, 0
         while start < len(rows):
             part = rows[start : start + self._size]

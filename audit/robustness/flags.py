@@ -16,9 +16,8 @@ from audit.robustness.attacks.apgd import APGD
 from audit.robustness.attacks.pgd import PGD
 from audit.robustness.attempt import Attempt
 from audit.robustness.campaign import Campaign
-from audit.robustness.forward import Forward
+from audit.robustness.forward import Forward, decided
 from audit.robustness.losses import cross_entropy
-from audit.robustness.method import ATTACKS
 from audit.robustness.result import Flag
 from classifier.perturbation import PerturbationSet
 from classifier.seeds import Seed
@@ -35,6 +34,8 @@ _FLAT = 0.1
 _UNFINISHED = 0.1
 # By how much wider the ball is in which what fell must fall again.
 _WIDER = 1.5
+# Rows that each row is compared with, to see whether it is wrong anywhere.
+_OTHERS = 16
 _STEPS = 10
 
 
@@ -56,7 +57,7 @@ def find_flags(campaign: Campaign, forward: Forward, *, gradient: bool, only_val
     flags = [*_random_answers(forward, allowed.centre), *_stronger_without(campaign, only_valid=only_valid)]
     if gradient:
         flags += [
-            *_zero_gradients(forward, allowed, labels, asked),
+            *_zero_gradients(forward, allowed, labels, asked, ~campaign.proven[asked]),
             *_unfinished(campaign),
             *_one_step(forward, allowed, labels, asked, seed),
             *_not_monotone(forward, campaign, asked, seed, only_valid=only_valid),
@@ -75,10 +76,11 @@ def _random_answers(forward: Forward, x: Tensor) -> Iterator[Flag]:
         )
 
 
-def _zero_gradients(forward: Forward, allowed: PerturbationSet, labels: Tensor, names: Tensor) -> Iterator[Flag]:
+def _zero_gradients(forward: Forward, allowed: PerturbationSet, labels: Tensor, names: Tensor, open_: Tensor) -> Iterator[Flag]:
     attempt, rows = _attempt(forward, allowed, labels, names)
     _, _, gradient = attempt.climb(attempt.allowed.centre, rows, cross_entropy, labels)
-    flat = (gradient == 0).flatten(1).all(1)
+    # Of a row that is proven to stand nobody needs to know the way.
+    flat = (gradient == 0).flatten(1).all(1)[open_]
     if _many(flat, _FLAT):
         yield Flag("zero_gradients", f"the gradient of cross-entropy is exactly 0 at {_of(flat)}: it shows no way to any change")
 
@@ -88,9 +90,9 @@ def _stronger_without(campaign: Campaign, *, only_valid: bool) -> Iterator[Flag]
     if only_valid:
         return
     after_gradients = False
-    for place, name in enumerate(campaign.attacks):
-        kind = ATTACKS[name]
-        if kind.gradient:
+    for place, attack in enumerate(campaign.attacks):
+        name = attack.id
+        if attack.gradient:
             after_gradients = True
         elif after_gradients:
             fell = (campaign.broken_by == place)[campaign.attacked]
@@ -105,10 +107,11 @@ def _stronger_without(campaign: Campaign, *, only_valid: bool) -> Iterator[Flag]
 
 def _unfinished(campaign: Campaign) -> Iterator[Flag]:
     standing = campaign.standing & ~campaign.proven
-    if standing.any() and _many(campaign.improving[standing], _UNFINISHED):
+    unfinished = campaign.improving[standing]
+    if standing.any() and _many(unfinished, _UNFINISHED) and unfinished.sum() > _SHARE * campaign.attacked.sum():
         yield Flag(
             "still_improving",
-            f"the ascent still gained in its last steps at {_of(campaign.improving[standing])} that stand; take more steps",
+            f"the ascent still gained in its last steps at {_of(unfinished)} that stand; take more steps",
         )
 
 
@@ -128,11 +131,11 @@ def _one_step(forward: Forward, allowed: PerturbationSet, labels: Tensor, names:
 def _not_monotone(forward: Forward, campaign: Campaign, asked: Tensor, seed: Seed, *, only_valid: bool) -> Iterator[Flag]:
     """Rows that fell, and do not fall to the same kind of attack where more may change."""
     fell = asked[campaign.broken_by[asked] == 0]
-    if only_valid or len(fell) == 0 or campaign.attacks[0] not in ("apgd", "pgd"):
+    if only_valid or len(fell) == 0 or not isinstance(campaign.attacks[0], APGD | PGD):
         return
     wider = replace(campaign.allowed[fell], eps=_WIDER * campaign.allowed.eps)
     attempt, _ = _attempt(forward, wider, campaign.labels[fell], fell)
-    (APGD if campaign.attacks[0] == "apgd" else PGD)()(attempt, seed.child("wider"))
+    campaign.attacks[0](attempt, seed.child("wider"))
     if _many(~attempt.broken, _SHARE):
         yield Flag("not_monotone", f"of the rows that fell, {_of(~attempt.broken)} do not fall to the same attack with {_WIDER} eps")
 
@@ -147,11 +150,15 @@ def _unbounded(forward: Forward, allowed: PerturbationSet, labels: Tensor, names
     PGD(restarts=2)(attempt, seed.child("everything"))
     APGD(loss="dlr")(attempt, seed.child("everything"))
     stands = ~attempt.broken & ~campaign.proven[names]
-    # A row that other rows of the same box show to be wrong somewhere; where they do not, it may be right everywhere.
-    known = set(forward(allowed.centre).argmax(1).tolist())
-    if len(known) > 1 and _many(stands, _SHARE):
+    # Only a row that is wrong somewhere can be reproached for standing: with what another row has, as far as it may change.
+    wrong = torch.zeros_like(stands)
+    for other in range(1, min(len(labels), _OTHERS + 1)):
+        there = torch.minimum(torch.maximum(allowed.centre.roll(other, 0), allowed.lower), allowed.upper)
+        wrong |= decided(forward(there)) != labels
+    if _many(stands & wrong, _SHARE):
         yield Flag(
-            "unbounded_fails", f"{_of(stands)} stand even where all that can change may change: the attack, not the classifier, has failed"
+            "unbounded_fails",
+            f"{_of(stands & wrong)} stand where all may change that can, and yet are wrong somewhere: the attack has failed",
         )
 
 

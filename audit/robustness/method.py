@@ -17,8 +17,8 @@ class Attack(ABC):
     """A frozen dataclass of options; its id is its file's stem.
 
     It tries each standing row of an `Attempt`, hands what it has to `Attempt.submit`, and leaves a row alone once it is
-    broken. It stops on counts, never by the clock. Its random numbers are the rows' own (`Attempt.uniform`), so that
-    neither chunks nor the order of rows change what it finds.
+    broken. It stops on counts, never by the clock. Its random numbers are the rows' own (`Attempt.uniform`), so that how
+    the rows are cut into chunks does not change what it finds.
     """
 
     #: Whether it asks for gradients.

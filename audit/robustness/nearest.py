@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from audit.robustness.attempt import Attempt
-from audit.robustness.forward import decided_logits
+from audit.robustness.forward import decided, decided_logits
 from audit.robustness.method import ATTACKS, Attack
 from classifier.chunks import chunk_size
 from classifier.classifier import Classifier
@@ -77,7 +77,10 @@ def nearest_wrong(
         raise DataError(f"labels must lie in 0 to {len(classifier.classes) - 1}, got {int(labels.min())} to {int(labels.max())}")
     x, y = inputs.to(classifier.device), labels.to(classifier.device)
     forward, modality = decided_logits(classifier, threshold), modality_of(classifier.schema) if constrained else None
-    right = forward(x).argmax(1) == y
+    logits = forward(x)
+    if not logits.isfinite().all():
+        raise DataError("the classifier answers with values that are not finite", remedy="check its weights and its inputs")
+    right = decided(logits) == y
     distance, adversarial, queries = torch.where(right, inf, 0.0), x.clone(), torch.ones_like(y)
     by = torch.full_like(y, -1)
     # Random numbers are the rows' own, by their names, so that the size of a part changes nothing.

@@ -42,6 +42,7 @@ class Robustness:
         queries: Rows that went through the classifier for each row ``(N,)``; none for rows wrong from the start.
         gradients: How many of them were differentiated ``(N,)``.
         flags: Signs that the attacks were not what they should be. With one, `robust_accuracy` is an upper bound only, and unreliable.
+        left_out: Attacks of the suite that could not be tried, each with the reason.
     """
 
     clean_accuracy: Metric
@@ -55,6 +56,7 @@ class Robustness:
     queries: Tensor
     gradients: Tensor
     flags: tuple[Flag, ...] = field(default=())
+    left_out: tuple[str, ...] = field(default=())
 
     @property
     def evaluations(self) -> int:

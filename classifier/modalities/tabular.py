@@ -24,6 +24,8 @@ from classifier.suspicions import SOME_ROWS
 # Rounding noise over a chain of encodings, in natural units: this much, or what float32 leaves of a wide range.
 TOLERANCE = 1e-4
 NOISE = 1e-6
+# Rounding in 32 bits of a number that was divided by a unit and multiplied by it again, as a share of its size.
+_AGAIN = 5e-7
 # Share of different values that must stay different in 32 bits; among millions of fractions some few always meet.
 FEW = 0.9
 
@@ -114,7 +116,9 @@ class Tabular(Modality):
             elif feature.kind in ("integer", "binary"):
                 step = self._step(feature)
                 steps = (x[:, columns] - centre[:, columns]) / step
-                repaired[:, columns] = centre[:, columns] + (steps.abs() + _noise(feature)).floor() * steps.sign() * step
+                # A large number that went through other units comes back some roundings away.
+                noise = _noise(feature) + _AGAIN * centre[:, columns].abs() / step
+                repaired[:, columns] = centre[:, columns] + (steps.abs() + noise).floor() * steps.sign() * step
         return repaired
 
     def valid(self, x: Tensor) -> Tensor:

@@ -1,15 +1,19 @@
-"""Whether labels contradict what the other rows teach: estimated noise, and the rows to look at."""
+"""Whether labels contradict what the other rows teach: more than hard cases explain, and the rows to look at."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audit.check import Check, register
-from audit.data.label_errors import find_label_errors, noise_rate
+from audit.data.label_errors import disagreement_rate, find_label_errors
+from audit.data.label_noise import label_noise
 from audit.evidence import Cell, Evidence, Table
 from audit.subject import Need, Subject
-from classifier.errors import ConfigurationError
+from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.metric import Metric
 from classifier.seeds import Seed
 
@@ -22,14 +26,16 @@ class LabelErrors(Check):
     Args:
         shown: Rows in the table of the most suspicious.
         resamples: Resamples of the bootstrap interval.
+        train: Whether to train the five classifiers that this takes, where nothing else of the audit does.
     """
 
     shown: int = 20
     resamples: int = 500
-    metrics: ClassVar = ("data.label_noise", "data.suspected_labels")
+    train: bool = True
+    metrics: ClassVar = ("data.label_disagreement", "data.label_noise", "data.suspected_labels")
     needs: ClassVar[frozenset[Need]] = frozenset({"recipe"})
     trainings: ClassVar[int] = 5
-    profiles: ClassVar = {"quick": {"resamples": 200}, "thorough": {"resamples": 2000}}
+    profiles: ClassVar = {"quick": {"resamples": 200, "train": False}, "thorough": {"resamples": 2000}}
 
     def __post_init__(self) -> None:
         for name, least in (("shown", 0), ("resamples", 2)):
@@ -37,8 +43,14 @@ class LabelErrors(Check):
                 raise ConfigurationError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
+        # Where groups are compared, the same classifiers are trained for that.
+        compared = bool(subject.test.protected) and len(subject.test.classes) == 2 and subject.test.favourable is not None
+        if not (self.train or compared):
+            # What was computed before is at hand all the same.
+            subject.remember(("cross_fitted", seed.value), _not_trained)
         rows, probabilities = subject.cross_fitted(seed.value)
         labels, names = rows.labels.numpy(), rows.classes
+        _require_skill(probabilities, labels)
         found = find_label_errors(probabilities, labels)
         suspected = int(found.suspected.sum())
         suspects: list[tuple[Cell, ...]] = [
@@ -62,7 +74,8 @@ class LabelErrors(Check):
         return Evidence(
             check=self.id,
             metrics=(
-                noise_rate("data.label_noise", probabilities, labels, seed.child("noise"), resamples=self.resamples),
+                disagreement_rate("data.label_disagreement", probabilities, labels, seed.child("noise"), resamples=self.resamples),
+                label_noise("data.label_noise", probabilities, labels),
                 Metric.counted("data.suspected_labels", suspected, len(rows), better="lower"),
             ),
             tables=tuple(tables),
@@ -75,4 +88,18 @@ class LabelErrors(Check):
                 "margin": found.margin,
                 "likely": found.likely,
             },
+        )
+
+
+def _not_trained() -> Any:
+    raise NotApplicableError("five more classifiers would have to be trained, which this profile does not do", remedy="set train = true")
+
+
+def _require_skill(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> None:
+    """A classifier that knows no more than the commonest class says nothing of any label."""
+    right, commonest = int((probabilities.argmax(1) == labels).sum()), int(np.bincount(labels).max())
+    if right <= commonest:
+        raise NotApplicableError(
+            f"the classifiers that judge the labels decide {right} of {len(labels)} rows as labelled, and naming the commonest class "
+            f"alone decides {commonest}: what they say of a label means nothing"
         )

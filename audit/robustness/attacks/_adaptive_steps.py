@@ -59,8 +59,8 @@ def ascend(attempt: Attempt, rows: Tensor, aims: Tensor, start: Tensor, loss: Lo
     """Climb `loss` from `start`; jobs of broken rows leave.
 
     Args:
-        attempt: The rows, and what is found of them; those that as many steps again would break, at the rate of the last
-            ones, are marked as improving.
+        attempt: The rows, and what is found of them; marked as improving are those that as many steps again would break
+            at the rate of the last ones. What an earlier ascent marked is forgotten.
         rows: Row of each job ``(m,)``; a row may have several.
         aims: The class that each job aims at ``(m,)``.
         start: Where each begins, in units of change ``(m, *S)``.
@@ -68,6 +68,7 @@ def ascend(attempt: Attempt, rows: Tensor, aims: Tensor, start: Tensor, loss: Lo
         steps: How many steps.
     """
     allowed = attempt.allowed[rows]
+    attempt.improving[rows] = False
     if allowed.norm != "L1":
         jobs = _begin(attempt, rows, aims, start, loss, allowed)
         _climb(attempt, jobs, loss, steps)

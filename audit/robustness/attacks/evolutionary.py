@@ -10,6 +10,7 @@ from torch import Tensor
 
 from audit.robustness.attacks._breeding import Breeding
 from audit.robustness.attempt import Attempt
+from audit.robustness.forward import decided
 from audit.robustness.losses import margin
 from audit.robustness.method import Attack, register
 from audit.robustness.tables.valid_rows import ValidRows
@@ -88,7 +89,7 @@ def _judged(attempt: Attempt, space: ValidRows, herd: Tensor, rows: Tensor) -> t
     if len(index):
         logits = attempt.logits(u[index], owner[index])
         gap = margin(logits, attempt.labels[owner[index]], owner[index])
-        wrong = logits.argmax(1) != attempt.labels[owner[index]]
+        wrong = decided(logits) != attempt.labels[owner[index]]
         fitness[index] = torch.where(wrong, _WRONG - space.allowed[owner[index]].distance(u[index]).double(), gap.double())
         if wrong.any():
             attempt.submit(u[index[wrong]], owner[index[wrong]], logits[wrong])

@@ -19,11 +19,13 @@ class WholeTriggers:
     Args:
         taken: Which cells it replaces ``(T, C)``, bool.
         pattern: What replaces them, valid values ``(T, *S)``.
+        share: Share of the sources that it turns ``(T,)``.
         cells: What the cells are.
     """
 
     taken: Tensor
     pattern: Tensor
+    share: Tensor
     cells: Cells
 
     @classmethod
@@ -53,12 +55,12 @@ class WholeTriggers:
         pattern = cells.snapped(triggers.pattern)
         turned = []
         for count in counts:
-            made = cls(rank < count, pattern, cells)
+            made = cls(rank < count, pattern, torch.zeros(len(pattern)), cells)
             turned.append(torch.stack([(decide(made.apply(x, t)) == targets[t]).double().mean() for t, x in enumerate(sources)]))
         share = torch.stack(turned, dim=1)  # (T, J)
         # The first count that does what it should; argmax takes the first of equals.
         best = (share.clamp_max(success)).argmax(1)
-        return cls(rank < counts[best][:, None], pattern, cells)
+        return cls(rank < counts[best][:, None], pattern, share.gather(1, best[:, None])[:, 0], cells)
 
     def apply(self, x: Tensor, target: int) -> Tensor:
         """Rows ``(n, *S)`` with the trigger of a target."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from audit.robustness.certificates.margins import Relaxation, margin_lower_bounds, require_rows
+from audit.robustness.forward import decided, decided_logits
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, DataError
 from classifier.perturbation import Norm
@@ -77,11 +77,7 @@ def certify(
 
 
 def _right(classifier: Classifier, inputs: Tensor, labels: Tensor, threshold: float) -> Tensor:
-    if not 0 < threshold < 1:
-        raise ConfigurationError(f"threshold must be above 0 and below 1, got {threshold}")
-    logits = classifier.logits(inputs).cpu()
+    logits = decided_logits(classifier, threshold)(inputs).cpu()
     if not logits.isfinite().all():
         raise DataError("the classifier answers with values that are not finite", remedy="check its weights and its inputs")
-    if len(classifier.classes) == 2:
-        logits = logits + torch.tensor([0.0, math.log((1 - threshold) / threshold)])
-    return logits.argmax(1) == labels.cpu()
+    return decided(logits) == labels.cpu()

@@ -12,6 +12,7 @@ from audit.robustness.certificates.exact_bounds import NeuronBounds, neuron_boun
 from audit.robustness.certificates.exact_network import DenseNetwork, decision_logits
 from audit.robustness.certificates.exact_program import Program
 from audit.robustness.certificates.exact_region import LawfulRegion
+from audit.robustness.forward import decided
 from classifier.chunks import chunk_size
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, DataError, NotApplicableError
@@ -82,7 +83,7 @@ def exact_robust(
     modality = modality_of(classifier.schema)
     # A row that is itself no valid one has no valid rows around it to ask about.
     asked = right & modality.valid(x) if constrained else right
-    robust, decided, adversarial = torch.zeros_like(right), ~right, x.clone()
+    robust, known, adversarial = torch.zeros_like(right), ~right, x.clone()
     unstable = torch.zeros(len(x), dtype=torch.int64)
     spent, refused = 0, False
     widest = max(weight.shape[0] for weight in network.weights)
@@ -93,7 +94,7 @@ def exact_robust(
         unstable[rows] = bounds.unstable
         # Where nothing can change there is nothing to prove.
         proven = (bounds.margins.amin(1) > tolerance) | (region.lower == region.upper).all(1)
-        robust[rows], decided[rows] = proven, proven
+        robust[rows], known[rows] = proven, proven
         search = _Search(classifier, network, region, bounds, y[rows], tolerance, threshold, constrained, nodes)
         for place in (~proven).nonzero()[:, 0].tolist():
             fallen = search.at_corner(place)
@@ -105,16 +106,16 @@ def exact_robust(
                 holds, fallen, used = search.solve(place)
                 spent += used
             row = rows[place]
-            robust[row], decided[row] = holds, holds or fallen is not None
+            robust[row], known[row] = holds, holds or fallen is not None
             if fallen is not None:
                 adversarial[row] = fallen
-    if refused and not decided[right].any():
-        least = int(unstable[right & ~decided].min())
+    if refused and not known[right].any():
+        least = int(unstable[right & ~known].min())
         raise NotApplicableError(
             f"not exactly certifiable at eps = {eps:g}: every row has {least} or more unstable activations, at most {binaries} are tried",
             remedy="a smaller eps, a smaller network, or binaries = more",
         )
-    return Exact(robust, decided, adversarial, unstable, spent)
+    return Exact(robust, known, adversarial, unstable, spent)
 
 
 @dataclass(frozen=True)
@@ -173,10 +174,7 @@ def _right(classifier: Classifier, x: Tensor, y: Tensor, threshold: float) -> Te
     logits = decision_logits(classifier, x, threshold=threshold).cpu()
     if not logits.isfinite().all():
         raise DataError("the classifier answers with values that are not finite", remedy="check its weights and its inputs")
-    if logits.shape[1] == 2:
-        # The event is presumed from the threshold on.
-        return (logits[:, 1] >= logits[:, 0]).long() == y
-    return logits.argmax(1) == y
+    return decided(logits) == y
 
 
 def _require(classifier: Classifier, x: Tensor, y: Tensor, eps: float, threshold: float, nodes: int, binaries: int) -> None:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from audit.robustness.certificates.exact_network import DenseNetwork
+from audit.robustness.certificates.exact_network import DenseNetwork, Part
 from audit.robustness.certificates.exact_region import LawfulRegion
 
 # What rounding in double precision may take from a bound, as a share of its size.
 _SLACK = 1e-9
 # Unit roundoff of 32 bits, and by how much the solver may miss a constraint or a whole number.
 _UNIT, _MISSED = 2.0**-24, 1e-6
+# Roundings of a layer beside those of its sums: of a normalisation its root, its quotient and its product.
+_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def neuron_bounds(network: DenseNetwork, region: LawfulRegion, labels: Tensor) -
     highs: list[Tensor] = []
     rows = len(labels)
     below, above = region.lower, region.upper
-    error, size = torch.zeros_like(below), torch.maximum(below.abs(), above.abs())
+    # The solver keeps the bounds of its variables as a share of what lies between them.
+    error = 2 * _MISSED * (above - below)
     for layer, slope in enumerate(network.slopes):
         weight, bias = network.weights[layer], network.biases[layer]
         both = torch.cat([weight, -weight]).expand(rows, -1, -1)
@@ -70,22 +73,30 @@ def neuron_bounds(network: DenseNetwork, region: LawfulRegion, labels: Tensor) -
         low, high = low - _SLACK * (1 + low.abs()), high + _SLACK * (1 + high.abs())
         lows.append(low)
         highs.append(high)
-        error = _carried(error, size, network, layer) + _MISSED * (1 + high - low)
+        error = _carried(error, below, above, network.parts[layer]) + _MISSED * (radius + high - low)
         below, above = (torch.nn.functional.leaky_relu(side, slope) for side in (low, high))
-        size = torch.maximum(below.abs(), above.abs())
     last = len(network.slopes)
     weight, bias = network.weights[last], network.biases[last]
     differences = weight[labels][:, None] - weight[None]
     margins, slopes = _backward(network, region, last, differences, bias[labels][:, None] - bias[None], lows, highs)
     margins = (margins - _SLACK * (1 + margins.abs())).scatter(1, labels[:, None], torch.inf)
-    tolerance = 2 * _carried(error, size, network, last).amax(1) + _MISSED
+    missed = _MISSED * ((above - below) @ weight.T.abs()).amax(1)
+    tolerance = 2 * (_carried(error, below, above, network.parts[last]).amax(1) + missed)
     return NeuronBounds(tuple(lows), tuple(highs), margins, slopes, tolerance)
 
 
-def _carried(error: Tensor, size: Tensor, network: DenseNetwork, layer: int) -> Tensor:
-    """The largest error of a layer's outputs ``(N, out)``, of inputs with an error that are at most `size`, rounded in 32 bits."""
-    weight, bias = network.weights[layer].abs(), network.biases[layer].abs()
-    return error @ weight.T + (weight.shape[1] + network.steps[layer]) * _UNIT * (size @ weight.T + bias)
+def _carried(error: Tensor, below: Tensor, above: Tensor, parts: tuple[Part, ...]) -> Tensor:
+    """The largest error of what layers after each other give ``(N, out)``, of inputs with an error between two bounds, rounded in 32 bits.
+
+    It is carried through each layer as it is: between layers that make one matrix numbers may be larger than before and after.
+    """
+    centre, radius = (below + above) / 2, (above - below) / 2
+    for part in parts:
+        weight = part.weight.T.abs()
+        size = centre.abs() + radius + error
+        error = error @ weight + (part.terms + _FEW) * _UNIT * (size @ weight + part.added)
+        centre, radius = centre @ part.weight.T + part.bias, radius @ weight
+    return error
 
 
 def _backward(

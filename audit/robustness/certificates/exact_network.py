@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import prod
 
@@ -18,8 +19,29 @@ from explain.gradients.piecewise import is_affine, is_hooked, layers_in_a_row
 
 # Numbers in one matrix: 2**25 doubles are 256 MiB, and a network of more is not a small one.
 _ELEMENTS = 2**25
+_ROUND_NOTHING = (nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 # How far the matrices may answer otherwise than the network in 32 bits, as a share of the logits' size.
 _ALIKE = 1e-3
+
+
+@dataclass(frozen=True)
+class Part:
+    """One affine layer.
+
+    Args:
+        weight: ``(out, in)``, in double precision.
+        bias: What it adds ``(out,)``.
+        added: How large the numbers are that it adds, without regard to sign ``(out,)``.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    added: Tensor
+
+    @cached_property
+    def terms(self) -> int:
+        """How many numbers the longest of its sums has."""
+        return int((self.weight != 0).sum(1).max()) + 1
 
 
 @dataclass(frozen=True)
@@ -30,13 +52,13 @@ class DenseNetwork:
         weights: Matrix of each layer ``(out, in)``, in double precision; the last gives ``K`` logits.
         biases: What each layer adds ``(out,)``.
         slopes: Slope below 0 of the activation after each layer but the last; 0 for ReLU.
-        steps: How many layers of the network each matrix stands for, which all round in 32 bits.
+        parts: The layers of the network that each matrix stands for, which all round in 32 bits.
     """
 
     weights: tuple[Tensor, ...]
     biases: tuple[Tensor, ...]
     slopes: tuple[float, ...]
-    steps: tuple[int, ...]
+    parts: tuple[tuple[Part, ...], ...]
 
     @classmethod
     def of(cls, classifier: Classifier, *, threshold: float = 0.5) -> DenseNetwork:
@@ -56,22 +78,26 @@ class DenseNetwork:
             raise NotApplicableError(f"an exact answer needs inputs that change by a little: {classifier.why_no_gradients}")
         if any(is_hooked(layer) or "forward" in vars(layer) for layer in module.modules()):
             raise NotApplicableError("an exact answer reads the layers of a network, and this one has hooks or methods of its own on them")
-        weights, biases, slopes, steps = [], [], [], []
-        points, count = _basis(tuple(classifier.schema.shape)), 0
+        weights, biases, slopes = list[Tensor](), list[Tensor](), list[float]()
+        parts, now = list[tuple[Part, ...]](), list[Part]()
+        points = _basis(tuple(classifier.schema.shape))
         for name, layer in _named(module):
             if is_affine(layer):
-                points, count = _through(points, layer, name), count + 1
+                shape, points = tuple(points.shape[1:]), _through(points, layer, name)
+                if type(layer) not in _ROUND_NOTHING:
+                    now.append(_part(layer, shape, tuple(points.shape[1:]), name))
                 continue
             slope = _slope(layer, name)
             weight, bias = _matrix(points)
             weights.append(weight)
             biases.append(bias)
             slopes.append(slope)
-            steps.append(count + 1)
-            points, count = _basis(tuple(points.shape[1:])), 0
+            parts.append(tuple(now))
+            points, now = _basis(tuple(points.shape[1:])), []
         weight, bias = _matrix(points)
+        now.append(Part(*(decided := _decided(*_matrix(_basis((len(bias),))), classifier, threshold)), decided[1].abs()))
         weight, bias = _decided(weight, bias, classifier, threshold)
-        return cls((*weights, weight), (*biases, bias), tuple(slopes), (*steps, count + 3))
+        return cls((*weights, weight), (*biases, bias), tuple(slopes), (*parts, tuple(now)))
 
     def __call__(self, x: Tensor) -> Tensor:
         """Logits of inputs ``(N, D)``, shifted so that the largest is what is decided ``(N, K)``, in double precision."""
@@ -139,6 +165,18 @@ def _through(points: Tensor, layer: nn.Module, name: str) -> Tensor:
     if moved.numel() > _ELEMENTS:
         raise NotApplicableError(f"the network is not small enough for an exact answer: {name} has {moved[0].numel()} outputs")
     return moved
+
+
+def _part(layer: nn.Module, shape: tuple[int, ...], outputs: tuple[int, ...], name: str) -> Part:
+    """One affine layer, of inputs and outputs of some shapes."""
+    weight, bias = _matrix(_through(_basis(shape), layer, name))
+    added = bias.abs()
+    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+        assert layer.running_mean is not None
+        # Its mean and its bias may cancel in what it adds, and their roundings do not.
+        mean = layer.running_mean.double().cpu().abs().reshape(-1, *[1] * (len(outputs) - 1)).expand(outputs).flatten()
+        added = added + 2 * mean * weight.diagonal().abs()
+    return Part(weight, bias, added)
 
 
 def _matrix(points: Tensor) -> tuple[Tensor, Tensor]:

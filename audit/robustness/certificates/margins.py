@@ -47,8 +47,9 @@ def margin_lower_bounds(
     """Bounds that ``z_y - z_k`` is never below, for each class k, where z are the logits that decide ``(N, K)``.
 
     All is computed in double precision, of the network's own operations. The classifier computes in single precision:
-    its logits are compared at the row itself and at two corners, and 16 times the largest difference, and at least
-    4e-6 of the logits' size, is taken off each bound. That covers its rounding, though it does not prove a bound of it.
+    what `rounding_error` says of that is taken off each bound, or more: its logits are compared at the row itself and at
+    two corners, and 16 times the largest difference, and at least 4e-6 of the logits' size, is taken off where that is more.
+    That covers its rounding, though it does not prove a bound of it.
 
     Args:
         classifier: A network; a black box has no operations to follow.
@@ -168,8 +169,6 @@ def _slack(classifier: Classifier, known: Bounded, answers: Tensor) -> Tensor:
     network, region = known.network, known.region
     # Where errors cancel at the points that are looked at, they may not elsewhere.
     most = 2 * (rounding_error(network, known.boxes) @ answers.abs().T).amax(1)
-    import os
-    if os.environ.get("NOR"): most=most*0
     for x in (region.centre, region.lower, region.upper):
         single = x.float()
         own = classifier.module(single).double().reshape(len(single), -1)

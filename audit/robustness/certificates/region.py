@@ -8,10 +8,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from audit.robustness.reach import with_rounding
 from classifier.perturbation import Norm, PerturbationSet
 from classifier.schema import Schema
 
-# An attack that works in single precision may stand this share beyond the ball.
+# By what share a distance that was measured in single precision may be too small.
 _BEYOND = 1e-6
 _ROUNDS = 8
 
@@ -47,9 +48,10 @@ class Region:
             norm: Of the ball.
             constrained: Whether immutable features stay, and directional ones move their way only.
         """
-        sets = [PerturbationSet.around(each, schema, eps=eps, norm=norm, constrained=constrained) for each in (x, x.double())]
+        reach = with_rounding(eps) * (1 + _BEYOND)
+        sets = [PerturbationSet.around(each, schema, eps=reach, norm=norm, constrained=constrained) for each in (x, x.double())]
         (low, high), (lower, upper) = (tuple(corner.double() for corner in each.cube) for each in sets)
-        return cls(x.double(), torch.minimum(low, lower), torch.maximum(high, upper), sets[1].scale.double(), eps * (1 + _BEYOND), norm)
+        return cls(x.double(), torch.minimum(low, lower), torch.maximum(high, upper), sets[1].scale.double(), reach, norm)
 
     def least(self, coefficients: Tensor, rows: Tensor) -> Tensor:
         """The least value of linear functions over the regions of some rows ``(M,)``.

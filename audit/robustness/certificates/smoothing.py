@@ -12,6 +12,7 @@ from scipy import stats
 from torch import Tensor
 
 from audit.robustness.certificates.exact_network import decision_logits
+from audit.robustness.forward import decided
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, DataError, NotApplicableError
 from classifier.modality import modality_of
@@ -133,8 +134,7 @@ class _Decide:
         logits = decision_logits(self.classifier, x, threshold=self.threshold)
         if not logits.isfinite().all():
             raise DataError("the classifier answers with values that are not finite", remedy="check its weights and its inputs under noise")
-        # Of two classes the event is presumed from the threshold on.
-        return (logits[:, 1] >= logits[:, 0]).long() if logits.shape[1] == 2 else logits.argmax(1)
+        return decided(logits)
 
     def counts(self, x: Tensor, draws: int, stream: Seed) -> NDArray[np.int64]:
         """How many of so many draws of noise around one input ``(*S)`` are decided for each class ``(K,)``."""

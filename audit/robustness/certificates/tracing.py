@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.fx.proxy import TraceError
-from torch.nn.modules import module as every_module
 
 from audit.robustness.certificates.layers import KNOWN
 from audit.robustness.certificates.network import Network
 from audit.robustness.certificates.reading import Reader
 from audit.robustness.certificates.refusal import not_certifiable
+from classifier.plain import find_opaque
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
@@ -48,19 +48,12 @@ def traced(module: nn.Module, shape: tuple[int, ...]) -> Network:
 
 def _require_plain(module: nn.Module) -> None:
     """Refuse what a trace would not see."""
-    if every_module._global_forward_hooks or every_module._global_forward_pre_hooks:
-        raise not_certifiable("a hook on all modules")
+    opaque = find_opaque(module)
+    if opaque is not None:
+        raise not_certifiable(*opaque)
     for name, part in module.named_modules():
-        kind, where = type(part).__name__, name or "the top"
-        if part._forward_hooks or part._forward_pre_hooks:
-            raise not_certifiable(f"{kind} with a hook, which may change what goes through it,", where)
-        if "forward" in vars(part):
-            raise not_certifiable(f"{kind} whose forward was replaced", where)
         if part.training:
-            raise not_certifiable(f"{kind} in training", where)
-        for tensor in (*part.parameters(recurse=False), *part.buffers(recurse=False)):
-            if type(tensor) not in (Tensor, nn.Parameter) or tensor.is_complex() or tensor.is_quantized or tensor.is_sparse:
-                raise not_certifiable(f"{kind} with weights that are no plain tensors", where)
+            raise not_certifiable(f"{type(part).__name__} in training", name or "the top")
 
 
 class _Tracer(fx.Tracer):

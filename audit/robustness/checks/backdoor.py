@@ -18,13 +18,15 @@ from audit.robustness.backdoors.anomaly import FEWEST
 from audit.robustness.backdoors.rotations import random_rotations
 from audit.robustness.backdoors.whole import WholeTriggers
 from audit.subject import Need, Subject
-from classifier.errors import ConfigurationError, ModelError
+from classifier.errors import ConfigurationError, ModelError, NotApplicableError
 from classifier.metric import Metric
 from classifier.modality import modality_of
 from classifier.seeds import Seed
 from classifier.statistics import Array, clopper_pearson, p_value, proportion
 
 _PICTURES, _CELLS = 20, 12
+# A trigger that is made from fewer rows than these says nothing of other rows.
+_FEWEST_ROWS = 5
 
 
 @register
@@ -36,14 +38,15 @@ class Backdoor(Check):
         rows: Rows of other classes that each trigger is made from.
         limit: Test rows used at most; half of them to make triggers, half to try them on.
         steps: Steps of each search.
-        rotations: How many times the classes are replaced by random ones, to see how much a class stands out by chance.
+        rotations: How many times the classes are replaced by random ones, to see how much a class stands out by chance; the p-value
+            is at best 1 / (1 + rotations).
         success: Share of its rows that a trigger must turn.
     """
 
     rows: int = 32
     limit: int = 2000
     steps: int = 60
-    rotations: int = 19
+    rotations: int = 39
     success: float = 0.99
     metrics: ClassVar = (
         "robustness.trigger_anomaly",
@@ -77,6 +80,8 @@ class Backdoor(Check):
         if not z.isfinite().all():
             raise ModelError("the classifier answers with values that are not finite", remedy="check its weights and its inputs")
         sources = self._sources(fit, z.argmax(1), classes, seed.child("sources"))
+        if all(rows is None for rows in sources):
+            raise NotApplicableError(f"for no class are there {_FEWEST_ROWS} rows that are decided otherwise, to make a trigger from")
         targets = torch.tensor([k for k, rows in enumerate(sources) if rows is not None], device=fit.device)
         stacked = torch.stack([rows for rows in sources if rows is not None])
         found = invert_triggers(logits, stacked, targets, cells, seed.child("start"), steps=self.steps, success=self.success)
@@ -88,7 +93,7 @@ class Backdoor(Check):
         names = [test.classes[k] for k in targets.tolist()]
         return Evidence(
             check=self.id,
-            metrics=(*_standing_out(sizes, null, test.classes), *_sized(whole, sources, test.classes, targets.tolist()), *success),
+            metrics=(*_standing_out(sizes, null, test.classes), *self._sized(whole, z.argmax(1), test.classes, targets.tolist()), *success),
             tables=(
                 _table(names, found, whole, anomaly_indices(sizes)[targets.cpu().numpy()], success),
                 *_worst(subject, whole, sizes, names),
@@ -109,12 +114,15 @@ class Backdoor(Check):
         )
 
     def _sources(self, x: Tensor, decided: Tensor, classes: int, seed: Seed) -> list[Tensor | None]:
-        """For each class rows that are decided otherwise ``(R, *S)``, repeated where there are fewer; ``None`` where there is none."""
+        """For each class rows that are decided otherwise ``(R, *S)``, repeated where there are fewer; ``None`` under 5."""
         sources: list[Tensor | None] = []
         for target in range(classes):
             others = (decided != target).nonzero()[:, 0]
             order = torch.randperm(len(others), generator=seed.child(target).torch()).to(x.device)
-            sources.append(x[others[order[torch.arange(self.rows, device=x.device) % len(others)]]] if len(others) else None)
+            if len(others) < _FEWEST_ROWS:
+                sources.append(None)
+                continue
+            sources.append(x[others[order[torch.arange(self.rows, device=x.device) % len(others)]]])
         return sources
 
     def _null(self, logits: Callable[[Tensor], Tensor], x: Tensor, z: Tensor, cells: Cells, seed: Seed) -> Array:
@@ -122,6 +130,10 @@ class Backdoor(Check):
         classes, largest = z.shape[1], []
         for index, mixing in enumerate(random_rotations(classes, self.rotations, seed.child("drawn")).to(z)):
             sources = self._sources(x, (z @ mixing.T).argmax(1), classes, seed.child("sources", index))
+            if all(rows is None for rows in sources):
+                # Nothing to compare with speaks for no suspicion.
+                largest.append(np.inf)
+                continue
             targets = torch.tensor([k for k, rows in enumerate(sources) if rows is not None], device=x.device)
             stacked = torch.stack([rows for rows in sources if rows is not None])
             found = invert_triggers(
@@ -129,7 +141,7 @@ class Backdoor(Check):
                 mixing=mixing.expand(len(targets), -1, -1), steps=self.steps, success=self.success,
             )  # fmt: skip
             indices = anomaly_indices(found.size.double().cpu().numpy())
-            largest.append(float(np.nanmax(indices)) if np.isfinite(indices).any() else 0.0)
+            largest.append(float(np.nanmax(indices)) if not np.isnan(indices).all() else np.inf)
         return np.array(largest)
 
     def _tried(
@@ -143,10 +155,29 @@ class Backdoor(Check):
             after = (logits(whole.apply(held, index)).argmax(1) == target).cpu().numpy()
             turned[index, others] = after[others]
             share = proportion(
-                "robustness.trigger_success", after[others], better="lower", empty="there is no row that is decided otherwise to try it on"
+                "robustness.trigger_success", after[others], better="lower", bound="lower", empty="no row is decided otherwise to try it on"
             )
             metrics.append(share.measured_on(**{"class": names[target]}))
         return metrics, turned
+
+    def _sized(self, whole: WholeTriggers, decided: Tensor, names: tuple[str, ...], targets: list[int]) -> list[Metric]:
+        """The share of what may change that each trigger replaces; a better search may find a smaller one."""
+        metrics = []
+        for target, name in enumerate(names):
+            where: dict[str, str | float | int] = {"class": name}
+            others = int((decided != target).sum())
+            if target not in targets:
+                reason = f"{others} rows are decided otherwise, a trigger is made from at least {_FEWEST_ROWS}"
+                metrics += [Metric.missing(f"robustness.trigger_{what}", reason, n=others, where=where) for what in ("size", "success")]
+                continue
+            place, n = targets.index(target), min(others, self.rows)
+            if float(whole.share[place]) < self.success:
+                reason = f"no trigger was found that turns {self.success:.0%} of {n} rows: the best turns {float(whole.share[place]):.0%}"
+                metrics.append(Metric.missing("robustness.trigger_size", reason, n=n, where=where))
+                continue
+            share = float(whole.taken[place].sum() / whole.cells.free.sum())
+            metrics.append(replace(Metric.counted("robustness.trigger_size", share, n, better="higher", where=where), bound="upper"))
+        return metrics
 
 
 def _decided(subject: Subject) -> Callable[[Tensor], Tensor]:
@@ -175,23 +206,11 @@ def _standing_out(sizes: Array, null: Array, names: tuple[str, ...]) -> list[Met
     anomaly = Metric.counted(both[0], value, known, better="lower", where=where)
     if len(null) == 0:
         return [anomaly, Metric.missing(both[1], "the classes were not replaced by random ones: rotations = 0", n=known, where=where)]
-    low, high = clopper_pearson(int(np.count_nonzero(null >= value - 1e-12)), len(null))
+    low, _ = clopper_pearson(int(np.count_nonzero(null >= value - 1e-12)), len(null))
+    # That p is no smaller than x but with a chance of x holds for every number of draws (Phipson and Smyth, 2010), so that it can break
+    # a rule as it is; that it is large takes more draws to say.
     p = p_value(value, null)
-    return [anomaly, Metric(both[1], p, min(low, p), max(high, p), len(null), interval="clopper-pearson", where=where, better="higher")]
-
-
-def _sized(whole: WholeTriggers, sources: list[Tensor | None], names: tuple[str, ...], targets: list[int]) -> list[Metric]:
-    """The share of what may change that each trigger replaces; a better search may find a smaller one."""
-    metrics = []
-    for target, (name, rows) in enumerate(zip(names, sources, strict=True)):
-        where: dict[str, str | float | int] = {"class": name}
-        if rows is None:
-            reason = "every row is decided so already"
-            metrics += [Metric.missing(f"robustness.trigger_{what}", reason, where=where) for what in ("size", "success")]
-            continue
-        share = float(whole.taken[targets.index(target)].sum() / whole.cells.free.sum())
-        metrics.append(replace(Metric.counted("robustness.trigger_size", share, len(rows), better="higher", where=where), bound="upper"))
-    return metrics
+    return [anomaly, Metric(both[1], p, min(low, p), p, len(null), interval="clopper-pearson", where=where, better="higher")]
 
 
 def _table(names: list[str], found: Triggers, whole: WholeTriggers, index: Array, success: list[Metric]) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from audit.check import Check, register
 from audit.evidence import Cell, Evidence, Figure, Series, Table
+from audit.robustness.attacking import attack
 from audit.robustness.attacks.fab import FAB
 from audit.robustness.attacks.fmn import FMN
 from audit.robustness.attacks.hop_skip_jump import HopSkipJump
@@ -85,6 +86,9 @@ class Distance(Check):
             for q in self.quantiles
         ]
         curves = {norm: self._curve(result.distance.numpy(), norm) for norm, result in found.items()}
+        doubts = {norm: self._doubts(subject, chosen, result, norm, seed) for norm, result in found.items()}
+        quantiles = [replace(metric, unreliable=doubts[cast("Norm", metric.where["norm"])]) for metric in quantiles]
+        curves = {norm: [replace(metric, unreliable=doubts[norm]) for metric in curve] for norm, curve in curves.items()}
         return Evidence(
             check=self.id,
             metrics=(*quantiles, *(metric for curve in curves.values() for metric in curve)),
@@ -115,6 +119,17 @@ class Distance(Check):
             subject.model, subject.test.inputs[chosen], subject.test.labels[chosen], norm=norm, attacks=self._attacks(subject),
             constrained=self.constrained, threshold=subject.decision.threshold, seed=seed.integer(),
         )  # fmt: skip
+
+    def _doubts(self, subject: Subject, chosen: torch.Tensor, result: Nearest, norm: Norm, seed: Seed) -> str:
+        """The signs that attacks at the median distance raise, which look for nothing else."""
+        finite = result.distance[(result.distance > 0) & result.distance.isfinite()]
+        if not subject.model.differentiable or len(finite) == 0:
+            return ""
+        found = attack(
+            subject.model, subject.test.inputs[chosen], subject.test.labels[chosen], eps=float(finite.median()), norm=norm, suite="quick",
+            constrained=self.constrained, threshold=subject.decision.threshold, prove=False, seed=seed.child("flags", norm).integer(),
+        )  # fmt: skip
+        return "; ".join(map(str, found.flags))
 
     def _quantile(self, distance: Array, norm: Norm, quantile: float, seed: Seed) -> Metric:
         where: dict[str, str | float | int] = {"norm": norm, "quantile": quantile, "rows": self._rows}

@@ -45,7 +45,7 @@ class OutOfDistribution(Check):
     One half of the test rows is what is known; the outside rows are made of the other half, so that the two are independent.
 
     Args:
-        path: A file or folder of rows from elsewhere, in the form of the data; besides the sets that are made.
+        path: A file or folder of rows from elsewhere, in the form of the data, as an absolute path; besides the sets that are made.
         limit: Test rows used at most, and rows learned from for the Mahalanobis distance.
         resamples: Resamples of the thresholds' intervals.
     """
@@ -61,6 +61,11 @@ class OutOfDistribution(Check):
         for name, least in (("limit", 4), ("resamples", 2)):
             if getattr(self, name) < least:
                 raise ConfigurationError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.path and not Path(self.path).is_absolute():
+            # It would be taken from wherever the audit happens to be started.
+            raise ConfigurationError(
+                f"path must be an absolute path, got {self.path!r}", remedy="write it from the root of the file system"
+            )
 
     def forward_rows(self, rows: int) -> int:
         # Half of the rows as they are, the other half changed in five ways, rows learned from and rows to validate with.
@@ -76,7 +81,7 @@ class OutOfDistribution(Check):
         made = make_outside(halves[1], seed.child("outside"))
         parameters: dict[str, Any] = {**self.options(), "rows": len(chosen)}
         if self.path:
-            made["given"], parameters["given"] = self._given(test)
+            made["given"], parameters["given"] = self._given(test, seed.child("given"))
         learned = None if subject.training is None else _some(subject.training, most, seed.child("learned"))
         scoring = Scoring.of(subject.model, None if learned is None else (learned.inputs, learned.labels), halves[0].inputs)
         scored = _scored(scoring, halves[0], made)
@@ -102,9 +107,10 @@ class OutOfDistribution(Check):
             },
         )
 
-    def _given(self, test: Dataset) -> tuple[Outside, dict[str, Any]]:
+    def _given(self, test: Dataset, seed: Seed) -> tuple[Outside, dict[str, Any]]:
         frame, digest = modality_of(test.schema).read(Path(self.path))
-        rows = test.schema.encode(frame)[: self.limit]
+        # The first rows of a file are often of one day or one kind.
+        rows = test.schema.encode(frame.iloc[np.sort(seed.numpy().permutation(len(frame))[: self.limit])])
         return Outside("given", "given", rows, torch.arange(len(rows))), {"sha256": digest, "rows": len(rows)}
 
     def _of_scores(self, scoring: Scoring, scored: _Scored, kept: dict[str, Array], seed: Seed) -> list[Metric]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -103,7 +103,8 @@ class Transfer(Check):
             suite=(TransferAttack(surrogate=copy.classifier, steps=self.steps),), threshold=subject.decision.threshold, seed=seed.integer(),
         )  # fmt: skip
         robust = found.robust.numpy()
-        return proportion(_ACCURACY, robust, bound="upper").measured_on(**where), {"robust": robust}
+        accuracy = proportion(_ACCURACY, robust, bound="upper").measured_on(**where)
+        return replace(accuracy, unreliable="; ".join(map(str, found.flags))), {"robust": robust}
 
 
 def _why_not(victim: Classifier, surrogate: Classifier) -> str:

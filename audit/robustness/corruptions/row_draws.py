@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from audit.robustness.row_noise import normal_rows, uniform_rows
 from classifier.seeds import Seed
-
-# What stands for all rows together.
-_EVERYBODY = 0
 
 
 @dataclass(frozen=True)
@@ -41,8 +37,3 @@ class RowDraws:
     def normal(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """Standard normal numbers for each row ``(N, *shape)``, float32."""
         return normal_rows(self.rows, self.seed.child(name).integer(), shape)
-
-    def common(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """Numbers in [0, 1) that all rows share ``(*shape)``, float32."""
-        everybody = torch.tensor([_EVERYBODY], device=self.rows.device)
-        return uniform_rows(everybody, self.seed.child("common", name).integer(), shape)[0]

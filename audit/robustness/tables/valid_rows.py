@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from audit.robustness.reach import with_rounding
 from audit.robustness.tables.planes import Planes
 from classifier.errors import NotApplicableError
 from classifier.modality import Modality
@@ -18,8 +19,8 @@ from explain.counterfactual.relations import Relations
 FAR = 4.0
 # What another category costs: two columns move by a unit of change.
 _SWITCH: dict[Norm, float] = {"Linf": 1.0, "L2": 2**0.5, "L1": 2.0}
-# By how much rounding may carry a row out of its ball, in units of change and as a share of eps.
-_ROUNDING = 1e-6
+# Rounding of a number that was divided by a unit and multiplied by it again, as a share of its size.
+_AGAIN = 5e-7
 
 
 class ValidRows:
@@ -54,8 +55,11 @@ class ValidRows:
         #: How far a column moves from one value to the next; 0 where it is continuous or a category ``(D,)``.
         self.step = torch.tensor([_step(f) for f in features for _ in range(f.width)] or [0.0] * width).to(centre)
         self._noise = torch.tensor([_noise(f) for f in features for _ in range(f.width)] or [0.0] * width).to(centre)
+        # What rounding leaves of a large number counts in steps too.
+        largest = centre.abs().amax(0) if len(centre) else self._noise
+        self._noise = torch.where(self.step > 0, self._noise + _AGAIN * largest / self.step.clamp_min(1e-30), self._noise)
         # A category that cannot be exchanged whole stays: between two there is no valid row.
-        room = allowed.eps * (1 + _ROUNDING) + _ROUNDING >= _SWITCH[allowed.norm]
+        room = with_rounding(allowed.eps) >= _SWITCH[allowed.norm]
         groups = [] if modality is None else [modality.schema.groups[f.name] for f in features if f.kind == "categorical"]
         self._groups = groups if room else []
         #: What the rows may become, each column in whole steps.
@@ -66,6 +70,7 @@ class ValidRows:
         #: ``(D,)``; -1 where it may not.
         self.features, self.feature = _numbered(feature, moves)
         self._scale = torch.ones(width).to(centre) if modality is None else modality.schema.scale.to(centre)
+        self._grid = [part.to(centre) for part in _grid(modality, width)]
         related = modality is not None and bool(modality.schema.relations)
         self._planes = Planes(modality.schema, centre.device) if modality is not None and related else None
         self._relations = self._repairs(modality) if modality is not None and related else None
@@ -134,7 +139,7 @@ class ValidRows:
             largest = torch.nn.functional.one_hot(u[:, group].argmax(1), group.stop - group.start).to(u)
             whole[:, group] = torch.where(here.upper[:, group] > here.lower[:, group], largest, here.centre[:, group])
         kept = torch.where(self.category, whole, here.centre)
-        far = here.distance(kept) > here.eps * (1 + _ROUNDING) + _ROUNDING
+        far = here.distance(kept) > with_rounding(here.eps)
         return torch.where(far[:, None] & self.category, here.centre, whole)
 
     def _inside(self, u: Tensor, here: PerturbationSet) -> Tensor:
@@ -167,8 +172,15 @@ class ValidRows:
 
     def _holds(self, u: Tensor, here: PerturbationSet) -> Tensor:
         """Which rows are valid and in the ball ``(M,)``; in the box they are already."""
-        inside = here.distance(u) <= here.eps * (1 + _ROUNDING) + _ROUNDING
-        return inside if self._modality is None else inside & self._modality.valid(u * self._scale)
+        inside = here.distance(u) <= with_rounding(here.eps)
+        return inside if self._modality is None else inside & self._modality.valid(self._natural(u))
+
+    def _natural(self, u: Tensor) -> Tensor:
+        """The inputs that rows in units of change stand for, whole numbers exactly where rounding alone moved them ``(M, D)``."""
+        x = u * self._scale
+        start, step = self._grid
+        whole = start + ((x - start) / step).round() * step
+        return torch.where((x - whole).abs() <= _AGAIN * x.abs(), whole, x)
 
     def _repairs(self, modality: Modality) -> Relations:
         first = torch.tensor([modality.schema.groups[name].start for name in modality.schema.names], device=self.step.device)
@@ -178,6 +190,18 @@ class ValidRows:
 def _step(feature: Feature) -> float:
     """How far a column moves from one value to the next, in units of change; 0 where it is continuous or a category."""
     return {"integer": 1 / feature.span, "binary": 1.0}.get(feature.kind, 0.0)
+
+
+def _grid(modality: Modality | None, width: int) -> tuple[Tensor, Tensor]:
+    """A value of each column and the distance to the next one, in natural units; endless where it is not whole or not in such units."""
+    start, step = torch.zeros(width), torch.full((width,), torch.inf)
+    if modality is not None:
+        schema = modality.schema
+        for feature in schema.features:
+            if feature.kind in ("integer", "binary") and (schema.encoding == "natural" or feature.low is None):
+                place = schema.groups[feature.name]
+                start[place], step[place] = feature.low or 0.0, feature.span if feature.kind == "binary" else 1.0
+    return start, step
 
 
 def _noise(feature: Feature) -> float:

@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
+
 from audit import Audit
 from audit.evidence import Figure, Series
 from audit.report import write_figures
 from audit.report.catalogue import read_catalogue
-from audit.report.figures import draw_svg
+from audit.report.figures import _lines, draw_svg
 from audit.report.wording import Wording
 from tests.audit.report.conftest import replace_evidence
 
@@ -62,3 +64,31 @@ def test_an_attribute_that_looks_like_a_path_stays_in_the_folder(unjudged: Audit
     assert {path.name for path in tmp_path.rglob("*.svg")} == {path.name for path in (tmp_path / "deep" / "figures").iterdir()}
     assert (tmp_path / "deep" / "figures" / "fairness.groups.figure-1.en.svg").exists()
     assert (tmp_path / "deep" / "figures" / "performance.calibration.reliability.en.svg").exists()
+
+
+def test_where_lines_meet_each_name_stands_beside_its_own_colour_and_the_names_stay_apart() -> None:
+    names = ("softmax", "energy", "mahalanobis")
+    series = tuple(Series(name, x=(0.0, 0.5, 1.0), y=(0.0, 0.5 + 0.1 * index, 1.0)) for index, name in enumerate(names))
+    figure = Figure("roc_near", "lines", series, diagonal=True, words={"known": 10})
+    ax = _lines("robustness.out_of_distribution", figure, WORDING)
+    plotted = [line for line in ax.get_lines() if line.get_transform() is not ax.transAxes and len(line.get_xdata()) == 3]
+    pieces = [line for line in ax.get_lines() if line.get_transform() is ax.transAxes]
+    assert len(plotted) == len(pieces) == len(ax.texts) == 3
+    look = {line.get_color(): (line.get_marker(), line.get_linestyle()) for line in plotted}
+    assert {piece.get_color(): (piece.get_marker(), piece.get_linestyle()) for piece in pieces} == look
+    heights = sorted(float(piece.get_ydata()[0]) for piece in pieces)
+    assert heights[-1] <= 1.0
+    assert min(np.diff(heights)) >= 0.069
+    # Each name beside a piece of its line.
+    called = {text.xy[1]: text.get_text() for text in ax.texts}
+    colours = {float(piece.get_ydata()[0]): piece.get_color() for piece in pieces}
+    for line, name in zip(plotted, names, strict=True):
+        (height,) = [h for h, colour in colours.items() if colour == line.get_color()]
+        assert called[height] == WORDING.figure("robustness.out_of_distribution", figure, f"series.{name}")
+
+
+def test_the_names_of_lines_stay_apart_on_a_logarithmic_scale() -> None:
+    series = tuple(Series(name, x=(0.001, 0.1, 1.0), y=(0.001, 0.2, 1.0 - 0.001 * i)) for i, name in enumerate(("softmax", "energy")))
+    ax = _lines("robustness.out_of_distribution", Figure("roc_near", "lines", series, log=True, words={"known": 10}), WORDING)
+    low, high = sorted(text.xy[1] for text in ax.texts)
+    assert high - low >= 0.069

@@ -217,3 +217,33 @@ def test_the_seal_says_what_was_proven(judged: Audit) -> None:
     assert "Recipients2" in proven
     assert "no: it was not tried here" in Page(render_html(audit, run={"seal": {**sealed, "opened_again": False}})).text
     assert "No seal is recorded." in Page(render_html(audit, run={"seal": None})).text
+
+
+def test_a_long_reason_has_a_row_of_its_own_and_stands_there_once(judged: Audit) -> None:
+    reason, doubt = "the network is not small enough " * 4, "the ascent still gained in its last steps " * 3
+
+    def lose(evidence: Evidence) -> Evidence:
+        lost = tuple(Metric.missing("robustness.exact_accuracy", reason.strip(), where={"eps": eps}) for eps in (0.1, 0.2))
+        doubtful = (replace(m, unreliable=doubt.strip()) for m in evidence.metrics if m.name == "robustness.certified_accuracy")
+        return replace(evidence, metrics=(*lost, *list(doubtful)[:1]))
+
+    html = render_html(replace_evidence(judged, "robustness.bounds", lose))
+    room = html[html.index('id="robustness"') : html.index('id="artefacts"')]
+    assert room.count(reason.strip()) == 1
+    assert f'<td class="remark" colspan="4"><p>{reason.strip()}</p></td>' in room
+    assert f'<td class="remark" colspan="4"><p>unreliable: {doubt.strip()}</p></td>' in room
+    # The head of the rows reaches over the remarks, so that the columns stay under their names.
+    assert 'rowspan="3"' in room
+
+
+def test_a_class_is_called_a_class(judged: Audit) -> None:
+    wording = Wording(read_catalogue())
+    assert wording.where(Metric.counted("robustness.trigger_size", 0.5, 3, where={"class": "2"})) == "class 2"
+
+
+def test_a_fail_by_an_unreliable_number_says_both(judged: Audit) -> None:
+    findings = tuple(
+        replace(f, metric=replace(f.metric, unreliable="it was stopped too soon")) if f.rule == "BROKEN" and f.metric else f
+        for f in judged.findings
+    )
+    assert "unreliable: it was stopped too soon" in Page(render_html(replace(judged, findings=findings))).text

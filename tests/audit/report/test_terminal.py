@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from audit import Audit
+from audit.evidence import Evidence
 from audit.report import summarise
+from classifier.metric import Metric
+from tests.audit.report.conftest import replace_evidence
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -45,3 +48,21 @@ def test_a_long_name_of_a_rule_keeps_its_line(judged: Audit) -> None:
     lines = summarise(audit).splitlines()
     assert max(map(len, lines)) <= 80
     assert sum("R" * 60 in line for line in lines) >= len(judged.findings)
+
+
+def test_a_number_that_is_not_to_be_relied_on_says_so_beside_its_verdict(judged: Audit) -> None:
+    text = " ".join(summarise(judged).split())
+    rule = text[text.index("UNRELIABLE") :]
+    assert "unreliable: all gradients are zero" in rule[: rule.index(")") + 120]
+    assert text.count("unreliable: all gradients are zero") == 1
+
+
+def test_numbers_of_one_check_that_are_missing_for_one_reason_share_a_line(judged: Audit) -> None:
+    def lose(evidence: Evidence) -> Evidence:
+        lost = [Metric.missing("robustness.exact_accuracy", "too wide", where={"eps": eps, "rows": "any"}) for eps in (0.1, 0.2, 0.3)]
+        other = [Metric.missing("robustness.certified_accuracy", why, where={"eps": 0.1}) for why in ("too wide", "of another kind")]
+        return replace(evidence, metrics=(*lost, *other))
+
+    lines = summarise(replace_evidence(judged, "robustness.bounds", lose), width=200).splitlines()
+    assert [line for line in lines if "too wide" in line] == ["  Exact accuracy (3 numbers), Certified accuracy: too wide"]
+    assert "  Certified accuracy (eps 0.1): of another kind" in lines

@@ -127,3 +127,10 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(tmp_path: Pat
     with pytest.raises(DataError, match="two columns 'a'"):
         write_starter(tmp_path / "twice.csv", tmp_path, target="y")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["loans.csv", "twice.csv"]
+
+
+def test_what_only_the_owner_can_say_of_robustness_is_asked_and_not_presumed(tmp_path: Path) -> None:
+    started(tmp_path, table())
+    unset = {rule.metric.partition(".")[2]: rule for rule in Policy.read(tmp_path / "policy.toml").rule if rule.limit == "unset"}
+    assert {"accuracy", "certified_accuracy", "mean_corruption_accuracy", "single_feature_share", "ood_auroc"} <= set(unset)
+    assert all(rule.set_by == "unset, ask the model's owner" for rule in unset.values())

@@ -1,9 +1,10 @@
-"""Numbers that have drifted since the classifier learned: all rows of a feature by as much, the same way."""
+"""Numbers that have drifted since the classifier learned: each by as much, up or down."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from audit.robustness.corruptions.corruption import CORRUPTIONS, Corruption
@@ -17,10 +18,10 @@ _SHIFT = (0.02, 0.05, 0.1, 0.2, 0.3)
 @CORRUPTIONS["tabular"].register
 @dataclass(frozen=True)
 class Shift(Corruption):
-    """Move every number of a feature up, or of another feature down; what has bounds stays in them.
+    """Move every number up or down by a share of its unit; what has bounds stays in them.
 
-    Which way a feature moves is drawn once for all rows, since a drift is of the marginal distribution: rows do not differ
-    in it, and the interval over rows says nothing of another direction.
+    A drift moves all rows the same way, and nobody knows which. So each row draws its own way for each feature: the accuracy
+    is then that of the mean over all ways that the features could drift, and an interval over rows is one over ways too.
     """
 
     def why_not(self) -> str:
@@ -29,6 +30,7 @@ class Shift(Corruption):
     def __call__(self, x: Tensor, severity: int, draws: RowDraws) -> Tensor:
         corrupted = x.clone()
         for feature in numeric_features(self.schema):
-            way = 1.0 if float(draws.common(feature.name, ())) < 0.5 else -1.0
-            put(self.schema, feature, corrupted, natural(self.schema, feature, x) + way * _SHIFT[severity - 1] * feature.span)
+            up = draws.uniform(feature.name, ()).to(x.device) < 0.5
+            moved = torch.where(up, 1.0, -1.0).double() * (_SHIFT[severity - 1] * feature.span)
+            put(self.schema, feature, corrupted, natural(self.schema, feature, x) + moved)
         return corrupted

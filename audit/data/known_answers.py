@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.data.label_errors import disagreement, find_label_errors
-from audit.data.label_noise import label_noise
+from audit.data.label_noise import noise_rate
 from classifier.known_answer import KnownAnswer
 from classifier.seeds import Seed
 from classifier.statistics import Array
@@ -37,7 +37,7 @@ def measure_known_answers(seed: Seed) -> list[KnownAnswer]:
     found, clean = (find_label_errors(probabilities, given) for given in (labels, truth))
     off = float(np.abs(found.joint.T - np.diag(np.diag(found.joint)) - _PLANTED).max())
     hard, drawn, turned = _overlapping(seed.child("overlapping"))
-    told = [label_noise("data.label_noise", hard, given) for given in (drawn, turned)]
+    told = [noise_rate("data.label_noise", hard, given) for given in (drawn, turned)]
     share = float(_PLANTED.sum() / _ROWS)
     missed = float((found.suspected != (labels != truth)).sum())
     return [

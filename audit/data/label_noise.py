@@ -12,12 +12,12 @@ from classifier.statistics import Array
 
 _LEAST = 1e-12
 # Factors on the logits, and shares of labels drawn anew; of labels more than half of which were, nobody would learn.
-_FACTORS = np.geomspace(0.05, 20, 81)
-_STEP = 0.0025
+_FACTORS = np.geomspace(0.05, 20, 41)
+_STEP = 0.005
 _SHARES = np.arange(0, 0.5, _STEP)
 
 
-def label_noise(name: str, probabilities: Array, labels: NDArray[np.int64], *, confidence: float = 0.95) -> Metric:
+def noise_rate(name: str, probabilities: Array, labels: NDArray[np.int64], *, confidence: float = 0.95) -> Metric:
     """Share of the labels that neither hard cases nor a classifier that is too sure, or not sure enough, explain; a lower bound.
 
     A label is as likely as the classifier says after one factor on its logits, or, with a chance that is the share, any other
@@ -31,8 +31,15 @@ def label_noise(name: str, probabilities: Array, labels: NDArray[np.int64], *, c
         confidence: Coverage of the interval, of the shares whose likelihood is not too far below the largest.
 
     Returns:
-        The share; missing where it is not to be told from 0.
+        The share; missing where it is not to be told from 0, or the classifier is right no more often than the commonest class.
     """
+    right, commonest = int((probabilities.argmax(1) == labels).sum()), int(np.bincount(labels).max())
+    if right <= commonest:
+        reason = (
+            f"{right} of {len(labels)} rows are decided as labelled, and naming the commonest class alone decides {commonest}: "
+            "from classifiers as poor as this, wrong labels are not to be told"
+        )
+        return Metric.missing(name, reason, n=len(labels))
     likelihood = _likelihood(probabilities, labels)
     near = np.flatnonzero(2 * (likelihood.max() - likelihood) <= stats.chi2.ppf(confidence, 1))
     low, high = max(0.0, float(_SHARES[near[0]]) - _STEP), min(1.0, float(_SHARES[near[-1]]) + _STEP)

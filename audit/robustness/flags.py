@@ -111,7 +111,7 @@ def _unfinished(campaign: Campaign) -> Iterator[Flag]:
     if standing.any() and _many(unfinished, _UNFINISHED) and unfinished.sum() > _SHARE * campaign.attacked.sum():
         yield Flag(
             "still_improving",
-            f"the ascent still gained in its last steps at {_of(unfinished)} that stand; take more steps",
+            f"at the rate of its last steps the ascent would break {_of(unfinished)} that stand with as many steps again",
         )
 
 

@@ -14,9 +14,9 @@ from classifier.perturbation import Norm
 
 # Linear bounds of every neuron cost about a pass for each, as many as the attacks that they spare: with more neurons they do
 # not pay, and intervals between the layers have to do.
-_NEURONS = 2000
+_NEURONS = 10_000
 # Rows that tell whether the rest is worth it, and the share of their other classes that must be proven out of reach.
-_TRIED, _WORTH = 16, 0.2
+_TRIED, _WORTH = 8, 0.2
 
 
 def unreachable_classes(

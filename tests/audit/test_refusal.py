@@ -47,7 +47,9 @@ def subject(kind: str) -> Subject:
     if kind == "images":
         frame, modality = pd.DataFrame({"case": pd.Series(list(generator.integers(0, 255, (60, 6, 6)).astype(np.uint8)))}), "image"
     if kind == "texts":
-        frame, modality = pd.DataFrame({"case": [f"it was {('good', 'bad')[i % 2]} on day {i}" for i in range(60)]}), "text"
+        days, towns = ("monday", "tuesday", "friday", "sunday", "today"), ("rome", "paris", "oslo")
+        said = [f"it was {('good', 'bad')[i % 2]} on {days[i % 5]} in {towns[i % 3]}" for i in range(60)]
+        frame, modality = pd.DataFrame({"case": said}), "text"
     splits = Dataset.from_frame(frame.assign(y=np.array(["no", "yes"])[labels]), target="y", modality=modality).split(test=0.4)
     torch.manual_seed(0)
     width = splits.test.inputs[0].numel()

@@ -159,3 +159,27 @@ def test_a_layer_that_writes_over_its_input_leaves_the_box_as_it_was() -> None:
 def test_a_box_inside_out_is_refused() -> None:
     with pytest.raises(ModelError, match="nowhere above the upper ones"):
         interval_bounds(nn.ReLU(), torch.ones(1, 2), torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize("name", ["hook", "inner hook", "weight_norm", "spectral_norm", "parametrization", "forward", "divisor"])
+def test_what_may_do_something_else_than_its_type_tells_is_refused(name: str) -> None:
+    layer = nn.Linear(4, 4)
+    module = nn.Sequential(nn.Sequential(layer, nn.ReLU()), nn.Linear(4, 2))
+    shape: tuple[int, ...] = (2, 4)
+    if name == "hook":
+        layer.register_forward_hook(lambda module, inputs, output: -output)
+    elif name == "inner hook":
+        module[0].register_forward_hook(lambda module, inputs, output: -output)
+    elif name == "weight_norm":
+        torch.nn.utils.weight_norm(layer)
+    elif name == "spectral_norm":
+        torch.nn.utils.spectral_norm(layer)
+    elif name == "parametrization":
+        torch.nn.utils.parametrizations.weight_norm(layer)
+    elif name == "forward":
+        module[0][1].forward = lambda x: -x
+    else:
+        module, shape = nn.Sequential(nn.AvgPool2d(2, divisor_override=-3), nn.Flatten(), nn.Linear(4, 2)), (2, 1, 4, 4)
+    for bounds in (interval_bounds, lambda *box: margin_bounds(*box, torch.tensor([0, 1]))):
+        with pytest.raises(NotApplicableError, match="interval bounds"):
+            bounds(module, torch.zeros(shape), torch.ones(shape))

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from audit.check import Check, register
 from audit.data.label_errors import disagreement_rate, find_label_errors
-from audit.data.label_noise import label_noise
+from audit.data.label_noise import noise_rate
 from audit.evidence import Cell, Evidence, Table
 from audit.subject import Need, Subject
 from classifier.errors import ConfigurationError, NotApplicableError
 from classifier.metric import Metric
 from classifier.seeds import Seed
+from classifier.statistics import roc_auc_metric
 
 
 @register
@@ -75,7 +76,7 @@ class LabelErrors(Check):
             check=self.id,
             metrics=(
                 disagreement_rate("data.label_disagreement", probabilities, labels, seed.child("noise"), resamples=self.resamples),
-                label_noise("data.label_noise", probabilities, labels),
+                noise_rate("data.label_noise", probabilities, labels),
                 Metric.counted("data.suspected_labels", suspected, len(rows), better="lower"),
             ),
             tables=tuple(tables),
@@ -96,10 +97,11 @@ def _not_trained() -> Any:
 
 
 def _require_skill(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> None:
-    """A classifier that knows no more than the commonest class says nothing of any label."""
-    right, commonest = int((probabilities.argmax(1) == labels).sum()), int(np.bincount(labels).max())
-    if right <= commonest:
+    """Classifiers that tell no class from the others say nothing of any label."""
+    present = np.unique(labels)
+    confidence = 1 - 0.05 / len(present)
+    areas = [roc_auc_metric("", probabilities[:, k], labels == k, confidence=confidence) for k in present]
+    if not any(area.low is not None and area.low > 0.5 for area in areas):
         raise NotApplicableError(
-            f"the classifiers that judge the labels decide {right} of {len(labels)} rows as labelled, and naming the commonest class "
-            f"alone decides {commonest}: what they say of a label means nothing"
+            "the classifiers that judge the labels tell no class from the others: what they say of a label means nothing"
         )

@@ -77,6 +77,8 @@ def certify(
 
 
 def _right(classifier: Classifier, inputs: Tensor, labels: Tensor, threshold: float) -> Tensor:
+    if not 0 < threshold < 1:
+        raise ConfigurationError(f"threshold must be above 0 and below 1, got {threshold}")
     logits = decided_logits(classifier, threshold)(inputs).cpu()
     if not logits.isfinite().all():
         raise DataError("the classifier answers with values that are not finite", remedy="check its weights and its inputs")

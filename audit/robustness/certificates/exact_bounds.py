@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from audit.robustness.certificates.exact_network import DenseNetwork, Part
+from audit.robustness.certificates.exact_network import DenseNetwork
+from audit.robustness.certificates.exact_part import Part
 from audit.robustness.certificates.exact_region import LawfulRegion
 
 # What rounding in double precision may take from a bound, as a share of its size.
@@ -92,10 +93,10 @@ def _carried(error: Tensor, below: Tensor, above: Tensor, parts: tuple[Part, ...
     """
     centre, radius = (below + above) / 2, (above - below) / 2
     for part in parts:
-        weight = part.weight.T.abs()
-        size = centre.abs() + radius + error
-        error = error @ weight + (part.terms + _FEW) * _UNIT * (size @ weight + part.added)
-        centre, radius = centre @ part.weight.T + part.bias, radius @ weight
+        nothing = part.added_up(torch.zeros_like(centre[:1]))
+        rounded = (part.terms + _FEW) * _UNIT * part.added_up(centre.abs() + radius + error)
+        error = part.added_up(error) - nothing + rounded
+        centre, radius = part.through(centre), part.added_up(radius) - nothing
     return error
 
 

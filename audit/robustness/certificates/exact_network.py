@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
+from audit.robustness.certificates.exact_part import Part
 from classifier.calibration import Calibration
 from classifier.classifier import Classifier
 from classifier.errors import NotApplicableError
@@ -22,26 +22,6 @@ _ELEMENTS = 2**25
 _ROUND_NOTHING = (nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 # How far the matrices may answer otherwise than the network in 32 bits, as a share of the logits' size.
 _ALIKE = 1e-3
-
-
-@dataclass(frozen=True)
-class Part:
-    """One affine layer.
-
-    Args:
-        weight: ``(out, in)``, in double precision.
-        bias: What it adds ``(out,)``.
-        added: How large the numbers are that it adds, without regard to sign ``(out,)``.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    added: Tensor
-
-    @cached_property
-    def terms(self) -> int:
-        """How many numbers the longest of its sums has."""
-        return int((self.weight != 0).sum(1).max()) + 1
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,7 @@ class DenseNetwork:
             if is_affine(layer):
                 shape, points = tuple(points.shape[1:]), _through(points, layer, name)
                 if type(layer) not in _ROUND_NOTHING:
-                    now.append(_part(layer, shape, tuple(points.shape[1:]), name))
+                    now.append(Part.of(layer, shape))
                 continue
             slope = _slope(layer, name)
             weight, bias = _matrix(points)
@@ -95,7 +75,7 @@ class DenseNetwork:
             parts.append(tuple(now))
             points, now = _basis(tuple(points.shape[1:])), []
         weight, bias = _matrix(points)
-        now.append(Part(*(decided := _decided(*_matrix(_basis((len(bias),))), classifier, threshold)), decided[1].abs()))
+        now.append(_last(len(bias), classifier, threshold))
         weight, bias = _decided(weight, bias, classifier, threshold)
         return cls((*weights, weight), (*biases, bias), tuple(slopes), (*parts, tuple(now)))
 
@@ -167,18 +147,6 @@ def _through(points: Tensor, layer: nn.Module, name: str) -> Tensor:
     return moved
 
 
-def _part(layer: nn.Module, shape: tuple[int, ...], outputs: tuple[int, ...], name: str) -> Part:
-    """One affine layer, of inputs and outputs of some shapes."""
-    weight, bias = _matrix(_through(_basis(shape), layer, name))
-    added = bias.abs()
-    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
-        assert layer.running_mean is not None
-        # Its mean and its bias may cancel in what it adds, and their roundings do not.
-        mean = layer.running_mean.double().cpu().abs().reshape(-1, *[1] * (len(outputs) - 1)).expand(outputs).flatten()
-        added = added + 2 * mean * weight.diagonal().abs()
-    return Part(weight, bias, added)
-
-
 def _matrix(points: Tensor) -> tuple[Tensor, Tensor]:
     flat = points.flatten(1)
     return (flat[1:] - flat[0]).T.contiguous(), flat[0].clone()
@@ -201,3 +169,12 @@ def _decided(weight: Tensor, bias: Tensor, classifier: Classifier, threshold: fl
     if classes == 2:
         bias = bias - torch.tensor([0.0, least]).double()
     return weight, bias
+
+
+def _last(outputs: int, classifier: Classifier, threshold: float) -> Part:
+    """What makes logits that decide of the network's outputs."""
+    weight, bias = _decided(*_matrix(_basis((outputs,))), classifier, threshold)
+    layer = nn.Linear(outputs, len(bias), dtype=torch.float64).requires_grad_(False)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias)
+    return Part.of(layer, (outputs,))

@@ -168,7 +168,8 @@ def _slack(classifier: Classifier, known: Bounded, answers: Tensor) -> Tensor:
     assert classifier.module is not None
     network, region = known.network, known.region
     # Where errors cancel at the points that are looked at, they may not elsewhere.
-    most = 2 * (rounding_error(network, known.boxes) @ answers.abs().T).amax(1)
+    rounded = 2 * (rounding_error(network, known.boxes) @ answers.abs().T).amax(1)
+    most = rounded
     for x in (region.centre, region.lower, region.upper):
         single = x.float()
         own = classifier.module(single).double().reshape(len(single), -1)
@@ -177,7 +178,7 @@ def _slack(classifier: Classifier, known: Bounded, answers: Tensor) -> Tensor:
             raise DataError("the classifier answers with values that are not finite", remedy="check its weights and its inputs")
         followed = network(single) @ answers.T
         apart, size = (own - followed).abs().amax(1), 1 + followed.abs().amax(1)
-        if (apart > _ALIKE * size).any():
+        if (apart > torch.maximum(rounded, _ALIKE * size)).any():
             raise NotApplicableError(
                 "not certifiable: the network's operations, one after the other, answer otherwise than the network; "
                 f"logits differ by {float(apart.max()):.2g}"

@@ -1,4 +1,4 @@
-"""How far single precision may move the outputs of a network, by running error analysis (Higham, 2002, section 3.1; Higham and Mary, 2019)."""
+"""How far single precision may move the outputs of a network, by error analysis (Higham and Mary, 2019, doi:10.1137/18M1226312)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from audit.robustness.certificates.network import Network
-from audit.robustness.certificates.operations import Curve, Gathered, Rearranged, Scaled, Sum, Weighted
+from audit.robustness.certificates.operations import Curve, Gathered, Operation, Rearranged, Scaled, Sum, Weighted
 from classifier.bounds import Box
 
 # Unit roundoff of 32 bits.
@@ -34,12 +34,13 @@ def rounding_error(network: Network, boxes: list[Box]) -> Tensor:
     sizes = [torch.maximum(low.abs(), high.abs()) for low, high in boxes]
     errors = [torch.zeros_like(sizes[0])]
     for step in network.steps[1:]:
+        assert step.operation is not None
         given = [(errors[source], sizes[source] + errors[source]) for source in step.sources]
         errors.append(_carried(step.operation, given, prod(step.shape)))
     return errors[-1].flatten(1)
 
 
-def _carried(operation: object, given: list[tuple[Tensor, Tensor]], outputs: int) -> Tensor:
+def _carried(operation: Operation, given: list[tuple[Tensor, Tensor]], outputs: int) -> Tensor:
     error, size = given[0]
     if isinstance(operation, Weighted):
         share = _of_sum(prod(operation.layer.weight.shape[1:]))
@@ -59,8 +60,7 @@ def _carried(operation: object, given: list[tuple[Tensor, Tensor]], outputs: int
     if isinstance(operation, Curve):
         exact = isinstance(operation.layer, nn.ReLU)
         return error if exact else _STEEPEST * error + _FEW * _UNIT * (1 + size)
-    assert operation is not None
-    return operation.bounds((error, error))[0]  # type: ignore[attr-defined,no-any-return]  # only a maximum is left
+    return operation.bounds((error, error))[0]
 
 
 def _of_sum(terms: int) -> float:

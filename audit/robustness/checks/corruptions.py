@@ -10,7 +10,7 @@ import torch
 
 from audit.check import Check, register
 from audit.evidence import Cell, Evidence, Figure, Series, Table
-from audit.robustness.corruptions.calibration_error import calibration_error
+from audit.robustness.corruptions.calibration_error import measure_calibration
 from audit.robustness.corruptions.corruption import SEVERITIES
 from audit.robustness.corruptions.engine import Answers, UnderCorruption, answers_under_corruption
 from audit.robustness.corruptions.examples import corruption_example
@@ -126,7 +126,7 @@ class Corruptions(Check):
         """Calibration error and Brier score under one corruption, over its severities; or of the clean rows."""
         answers = [found.clean] if kind == _CLEAN else [found.corrupted[kind, severity] for severity in found.severities]
         confidence, right = np.stack([a.confidence for a in answers]), np.stack([a.right for a in answers])
-        error = calibration_error(
+        error = measure_calibration(
             "robustness.corruption_calibration_error", confidence, right, seed.child("calibration", kind),
             bins=self.bins, draws=self.resamples,
         )  # fmt: skip

@@ -14,7 +14,7 @@ from classifier.statistics import Array
 _SCALES = np.linspace(0, 3, 121)
 
 
-def calibration_error(
+def measure_calibration(
     name: str, confidence: Array, right: NDArray[np.bool_], seed: Seed, *, bins: int = 15, draws: int = 1000, coverage: float = 0.95
 ) -> Metric:
     """How far confidence is from accuracy, in bins of equal width, of rows each of which was asked about several times.

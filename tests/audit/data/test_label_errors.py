@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from audit import Subject
 from audit.check import make_check
-from audit.data.label_errors import find_label_errors, noise_rate
+from audit.data.label_errors import disagreement, disagreement_rate, find_label_errors
+from audit.data.label_noise import noise_rate
 from classifier import Dataset
-from classifier.errors import DataError
+from classifier.errors import DataError, NotApplicableError
 from classifier.seeds import Seed
 from trainer import Recipe, train
 
@@ -36,7 +37,7 @@ def test_planted_errors_are_found_and_few_others_are_suspected(classes: int) -> 
     hits = (found.suspected & wrong).sum()
     assert hits / wrong.sum() > 0.75
     assert hits / found.suspected.sum() > 0.8
-    rate = noise_rate("data.label_noise", probabilities, labels, Seed(0), resamples=200)
+    rate = disagreement_rate("data.label_disagreement", probabilities, labels, Seed(0), resamples=200)
     assert rate.low is not None
     assert rate.high is not None
     assert 0.08 < rate.low < rate.high < 0.16
@@ -80,6 +81,46 @@ def test_joint_and_pruning_are_those_of_a_plain_loop_over_the_definition(seed: i
     found = find_label_errors(probabilities, labels)
     assert found.joint == pytest.approx(joint)
     assert set(found.ranked.tolist()) == suspected
+
+
+def overlapping(signal: float, sureness: float, turned: float, seed: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """What a classifier says of two classes that overlap, its logits times `sureness`, and labels of which a share is turned."""
+    generator = np.random.default_rng(seed)
+    logits = signal * generator.standard_normal(2000) - 1
+    labels = generator.random(2000) < 1 / (1 + np.exp(-logits))
+    event = 1 / (1 + np.exp(-sureness * logits))
+    return np.stack([1 - event, event], 1), np.where(generator.random(2000) < turned, ~labels, labels).astype(np.int64)
+
+
+@pytest.mark.parametrize("sureness", [0.4, 1.0, 3.0])
+def test_hard_cases_and_a_wrong_sureness_are_no_noise_though_many_labels_disagree(sureness: float) -> None:
+    called = []
+    for seed in range(10):
+        probabilities, labels = overlapping(1.0, sureness, 0.0, seed)
+        assert disagreement(probabilities, labels) > 0.15
+        called.append(noise_rate("data.label_noise", probabilities, labels).value is not None)
+    assert sum(called) <= 2
+
+
+@pytest.mark.parametrize("sureness", [0.4, 1.0, 3.0])
+def test_turned_labels_are_counted_beyond_the_hard_cases(sureness: float) -> None:
+    held = []
+    for seed in range(10):
+        noise = noise_rate("data.label_noise", *overlapping(6.0, sureness, 0.1, seed))
+        assert noise.low is not None
+        assert noise.high is not None
+        held.append(noise.low <= 0.1 <= noise.high)
+    assert sum(held) >= 8
+
+
+def test_a_classifier_that_is_right_no_more_often_than_the_commonest_class_tells_no_noise() -> None:
+    labels = np.arange(1000) % 10 < 3
+    generator = np.random.default_rng(0)
+    # It tells the classes apart somewhat, and takes far too many rows for the rarer one.
+    event = 1 / (1 + np.exp(-(0.5 + 0.6 * labels + generator.standard_normal(1000))))
+    noise = noise_rate("data.label_noise", np.stack([1 - event, event], 1), labels.astype(np.int64))
+    assert noise.reason is not None
+    assert "naming the commonest class alone decides 700" in noise.reason
 
 
 def test_asymmetric_noise_stands_in_the_cell_of_its_pair() -> None:
@@ -143,16 +184,48 @@ def test_the_check_names_flipped_rows_of_a_real_table_and_few_where_none_was_fli
     evidence = make_check("data.label_errors", {"resamples": 100}).measure(subject, Seed(0, ("data.label_errors",)))
     suspected = set(evidence.arrays["ids"][evidence.arrays["suspected"]].tolist())
     truly = set(breast_cancer.ids[chosen].tolist())
-    noise = evidence.metric("data.label_noise")
-    assert noise.low is not None
-    assert noise.high is not None
+    noise, apart = evidence.metric("data.label_noise"), evidence.metric("data.label_disagreement")
+    assert apart.low is not None
+    assert apart.high is not None
     if flips:
+        assert noise.low is not None
+        assert noise.high is not None
+        assert noise.bound == "lower"
+        assert noise.low < 0.1 < noise.high
+        assert apart.low > 0.06
         assert len(suspected & truly) > 0.75 * flips
         assert len(suspected & truly) > 0.75 * len(suspected)
-        assert noise.low > 0.06
         table = next(table for table in evidence.tables if table.name == "suspects")
         assert table.single
         assert len(table.rows) == 20
     else:
         assert len(suspected) < 0.04 * len(labels)
-        assert noise.high < 0.08
+        assert apart.high < 0.08
+        assert noise.reason is not None
+        assert noise.reason.startswith("not to be told from hard cases")
+
+
+def subject_of(data: Dataset) -> Subject:
+    splits, recipe = data.split(seed=0), Recipe("logistic", epochs=1)
+    classifier = train(splits, recipe, progress=False)
+    return Subject(splits.test, classifier=classifier, training=splits.train, validation=splits.validation, recipe=recipe)
+
+
+@pytest.mark.parametrize("constant", [True, False])
+def test_classifiers_that_tell_no_class_from_the_others_judge_no_label(
+    constant: bool, breast_cancer: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = np.random.default_rng(0).dirichlet([1, 1], len(breast_cancer))
+    probabilities = np.tile([0.4, 0.6], (len(breast_cancer), 1)) if constant else drawn
+    monkeypatch.setattr(Subject, "cross_fitted", lambda _subject, _seed: (breast_cancer, probabilities))
+    with pytest.raises(NotApplicableError, match="tell no class from the others"):
+        make_check("data.label_errors", {}).measure(subject_of(breast_cancer), Seed(0))
+
+
+def test_the_quick_profile_trains_nothing_and_takes_what_is_there(breast_cancer: Dataset) -> None:
+    subject = subject_of(breast_cancer)
+    check = make_check("data.label_errors", {"resamples": 20}, profile="quick")
+    with pytest.raises(NotApplicableError, match="five more classifiers would have to be trained"):
+        check.measure(subject, Seed(0))
+    subject.cross_fitted(0)
+    assert check.measure(subject, Seed(0)).metric("data.label_disagreement").value is not None

@@ -64,5 +64,5 @@ def test_numbers_of_one_check_that_are_missing_for_one_reason_share_a_line(judge
         return replace(evidence, metrics=(*lost, *other))
 
     lines = summarise(replace_evidence(judged, "robustness.bounds", lose), width=200).splitlines()
-    assert [line for line in lines if "too wide" in line] == ["  Exact accuracy (3 numbers), Certified accuracy: too wide"]
-    assert "  Certified accuracy (eps 0.1): of another kind" in lines
+    assert [line for line in lines if "too wide" in line] == ["  Exact accuracy (3 numbers), Proven accuracy: too wide"]
+    assert "  Proven accuracy (eps 0.1): of another kind" in lines

@@ -17,7 +17,7 @@ WORDING = Wording(read_catalogue())
     [
         ({"severity": "high"}, "severity high"),
         ({"corruption": "gaussian_noise", "severity": 3}, "Gaussian noise, severity 3"),
-        ({"edits": "all", "budget": 0.05}, "all edits, 5.0\u00a0% of the words"),
+        ({"edits": "all", "budget": 0.05}, "all edits but words left out, 5.0\u00a0% of the words"),
         ({"edits": "deletion", "budget": 2}, "words left out, 2 of the words"),
         ({"eps": 0.05, "norm": "Linf", "rows": "any"}, "eps 0.05, any rows"),
         ({"norm": "L1", "quantile": 0.5}, "L1, quantile 0.5"),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from audit import Evidence, Subject
 from audit.check import make_check
 from audit.robustness.backdoors.known_answers import SCHEMA, Planted
+from audit.robustness.checks import backdoor
 from audit.subject import Decision
 from classifier import Classifier, Dataset, Feature, Schema
 from classifier.errors import ConfigurationError, NotApplicableError
@@ -52,6 +53,7 @@ def test_a_planted_trigger_is_suspected_and_without_it_nothing_is() -> None:
     assert sizes[0].value <= 4 / 64 < sizes[1].value
     success = planted.metric("robustness.trigger_success", **{"class": "c"})
     assert success.value == 1
+    assert success.bound == "lower"
     assert success.n == int((planted.arrays["ids"] % 6 != 2).sum())
     (figure,) = planted.figures
     assert figure.kind == "pictures"
@@ -121,3 +123,42 @@ def test_a_graph_has_no_place_for_a_trigger() -> None:
 def test_options_that_cannot_be_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         make_check("robustness.backdoor", options)
+
+
+class Constant(nn.Module):
+    """Decides for the third class whatever it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = torch.nn.functional.one_hot(torch.tensor(2), 6).to(x)
+        return z + 0 * x.flatten(1).sum(1, keepdim=True)
+
+
+def test_a_class_that_nothing_leads_to_has_no_size_of_a_trigger() -> None:
+    subject = banded(0.0)
+    evidence = measured(Subject(subject.test, classifier=Classifier.wrap(Constant(), schema=SCHEMA, classes=subject.test.classes)))
+    sizes = {metric.where["class"]: metric for metric in evidence.metrics if metric.name == "robustness.trigger_size"}
+    assert {metric.value for metric in sizes.values()} == {None}
+    assert sizes["a"].reason == "no trigger was found that turns 99% of 15 rows: the best turns 0%"
+    assert sizes["c"].reason == "0 rows are decided otherwise, a trigger is made from at least 5"
+
+
+def test_a_trigger_rests_on_as_many_rows_as_there_are_and_of_four_rows_there_is_none() -> None:
+    subject = banded(6.0)
+    few = Subject(subject.test[:18], classifier=subject.model)
+    sizes = [m for m in measured(few, rows=64).metrics if m.name == "robustness.trigger_size" and m.value is not None]
+    assert sizes
+    assert all(metric.n <= 9 for metric in sizes)
+    with pytest.raises(NotApplicableError, match="for no class are there 5 rows that are decided otherwise"):
+        measured(Subject(subject.test[:4], classifier=subject.model))
+
+
+def test_a_p_value_that_no_rotation_reaches_breaks_a_rule_of_a_twentieth() -> None:
+    check = make_check("robustness.backdoor", {})
+    null = np.zeros(check.options()["rotations"])
+    _, p = backdoor._standing_out(np.array([0.1, 0.5, 0.6, 0.7, 0.55]), null, tuple("abcde"))
+    assert p.value == p.high == 1 / 40
+    # And one that 2 of 39 reach keeps none: it may well be smaller.
+    _, p = backdoor._standing_out(np.array([0.1, 0.5, 0.6, 0.7, 0.55]), np.r_[np.full(2, np.inf), null[2:]], tuple("abcde"))
+    assert p.low is not None
+    assert p.low < 0.05 < (p.value or 0)
+    assert make_check("robustness.backdoor", {}, profile="quick").options()["rotations"] == 0

@@ -1,21 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from audit.robustness.corruptions import SEVERITIES, answers_under_corruption, corrupt, engine, refusals
-from audit.robustness.corruptions.calibration_error import calibration_statistic
+from audit.robustness.corruptions.calibration_error import measure_calibration
 from audit.robustness.corruptions.corruption import CORRUPTIONS
 from audit.robustness.corruptions.known_answers import measure_known_answers
 from classifier import Classifier, Dataset, Feature, Schema
 from classifier.errors import ConfigurationError, DataError, NotApplicableError
+from classifier.metric import Metric
 from classifier.seeds import Seed
 
 Cases = Callable[[str], tuple[Tensor, Schema]]
@@ -141,19 +139,38 @@ def test_the_known_answers_hold_for_other_seeds() -> None:
         assert [answer for answer in measure_known_answers(Seed(seed)) if not answer.holds] == []
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 20), st.integers(0, 1000))
-def test_the_calibration_error_is_what_its_bins_add_up_to(rows: int, bins: int, seed: int) -> None:
+def seen(gap: float, rows: int, seed: int, times: int = 1) -> Metric:
+    """The calibration error of a classifier that is right less often than it says by `gap`."""
     generator = np.random.default_rng(seed)
-    confidence, right = generator.random((2, rows)), generator.random((2, rows)) < 0.6
-    weights = generator.integers(0, 3, (1, rows)).astype(float) + 1e-9
-    edges = np.linspace(0, 1, bins + 1)
-    total = 0.0
-    for low, high in pairwise(edges):
-        inside = (confidence > low) & (confidence <= high)
-        total += abs((weights * inside * (right - confidence)).sum())
-    expected = total / (2 * weights.sum())
-    assert calibration_statistic(confidence, right, bins=bins)(weights)[0] == pytest.approx(expected)
+    confidence = np.tile(0.6 + 0.4 * generator.beta(2, 2, rows), (times, 1))
+    return measure_calibration("error", confidence, generator.random(rows) < confidence - gap, Seed(seed), draws=300)
+
+
+@pytest.mark.parametrize("rows", [250, 1000])
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_calibrated_classifier_of_few_rows_breaks_no_rule(rows: int, times: int) -> None:
+    metrics = [seen(0.0, rows, seed, times) for seed in range(40)]
+    assert np.mean([metric.low == 0 for metric in metrics]) >= 0.9
+    # The error as it is seen is about 0.05 of 250 rows.
+    assert np.median([metric.value for metric in metrics if metric.value is not None]) < 0.025
+
+
+@pytest.mark.parametrize("gap", [0.1, 0.3])
+def test_the_interval_holds_the_error_of_a_classifier_that_is_too_sure(gap: float) -> None:
+    metrics = [seen(gap, 500, seed) for seed in range(40)]
+    assert np.mean([m.low <= gap <= m.high for m in metrics if m.low is not None and m.high is not None]) >= 0.85
+    assert np.mean([m.value for m in metrics if m.value is not None]) == pytest.approx(gap, abs=0.02)
+
+
+def test_without_chance_the_calibration_error_is_what_its_bins_add_up_to() -> None:
+    confidence = np.repeat([0.95, 0.75, 0.55], 4000)
+    right = np.concatenate([np.arange(4000) < 4000 * share for share in (0.65, 0.75, 0.95)])
+    found = measure_calibration("error", confidence[None], right[None], Seed(0))
+    assert found.value == pytest.approx((0.3 + 0.0 + 0.4) / 3, abs=0.01)
+
+
+def test_fewer_rows_than_bins_have_no_calibration_error() -> None:
+    assert measure_calibration("error", np.full((2, 14), 0.9), np.ones((2, 14), dtype=bool), Seed(0)).reason is not None
 
 
 def test_severities_of_one_kind_share_their_draws(people: tuple[Tensor, Schema]) -> None:

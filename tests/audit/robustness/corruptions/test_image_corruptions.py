@@ -20,7 +20,7 @@ Pictures = Callable[..., tuple[Tensor, Schema]]
 
 KINDS = CORRUPTIONS["image"].ids()
 # Those whose published severities trade one kind of damage for another, so that a severer image may lie nearer.
-TRADING = {"elastic_transform", "glass_blur", "frost", "snow", "pixelate"}
+TRADING = {"elastic_transform", "fog", "glass_blur", "frost", "snow", "pixelate"}
 SIZES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (2, 30, 41), (3, 80, 72)]
 
 

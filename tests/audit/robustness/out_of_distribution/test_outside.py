@@ -156,3 +156,15 @@ def test_the_halves_that_are_known_and_changed_have_no_row_in_common() -> None:
 def test_options_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="limit must be at least 4, got 3"):
         make_check("robustness.out_of_distribution", {"limit": 3})
+    with pytest.raises(ConfigurationError, match=r"path must be an absolute path, got 'others\.csv'"):
+        make_check("robustness.out_of_distribution", {"path": "others.csv"})
+
+
+def test_of_a_long_file_a_sample_is_taken_and_not_the_first_rows(tmp_path: Path) -> None:
+    data = cases("tabular", 10, 40)
+    frame = data.schema.decode(data.inputs[[0] * 60])
+    frame.loc[30:, ["east", "north"]] = 0.0
+    frame.to_csv(tmp_path / "others.csv", index=False)
+    scores = measured(Near, path=str(tmp_path / "others.csv"), limit=20).arrays["score_energy_given"]
+    assert len(scores) == 20
+    assert len(np.unique(scores.round(4))) == 2

@@ -145,6 +145,27 @@ def test_neither_chunks_nor_the_order_of_rows_change_what_is_found(
     torch.testing.assert_close(parts.adversarial[order], whole.adversarial)
 
 
+@pytest.mark.parametrize("attack", ATTACKS, ids=IDS)
+@pytest.mark.parametrize("mutable", [False, True], ids=["fixed year", "free year"])
+@pytest.mark.parametrize("low", [0.0, 1990.0, 100_000.0])
+def test_a_large_whole_number_does_not_hide_what_breaks_a_row(
+    make_attempt: Callable[..., Attempt], attack: Attack, mutable: bool, low: float
+) -> None:
+    """A year over its range and back is off by a rounding, which is neither an invalid row nor a step less."""
+    features = (Feature("year", "integer", low=low, high=low + 7, mutable=mutable), Feature("n", "integer", low=0.0, high=10.0))
+    layer = nn.Linear(2, 2)
+    layer.weight.data, layer.bias.data = torch.tensor([[0.0, 0.0], [0.0, 1.0]]), torch.tensor([0.0, -5.5])
+    classifier = Classifier.wrap(layer, schema=Schema("tabular", features, encoding="natural"), classes=("a", "b"))
+    years, counts = torch.arange(8.0) + low, torch.arange(3.0, 9.0)
+    x = torch.cartesian_prod(years, counts)
+    attempt = make_attempt(classifier, x, classifier.predict(x), 0.3)
+    attack(attempt, Seed(0))
+    assert attempt.broken.all()
+    assert modality_of(classifier.schema).valid(attempt.adversarial).all()
+    assert (attempt.adversarial == attempt.adversarial.round()).all()
+    assert mutable or torch.equal(attempt.adversarial[:, 0], x[:, 0])
+
+
 def test_evolution_finds_the_nearest_wrong_row_of_all_where_eps_is_infinite(make_attempt: Callable[..., Attempt]) -> None:
     generator = torch.Generator().manual_seed(4)
     schema = Schema("tabular", tuple(Feature(name, "integer", low=0.0, high=8.0) for name in "abc"))

@@ -52,6 +52,18 @@ def test_a_number_gets_another_last_digit_and_part_of_a_name_gets_none() -> None
 
 
 @pytest.mark.parametrize(
+    "text", ["5 stars", "a 4-star hotel", "4 out of 5", "1 of 5", "4/5", "9 / 10", "5星", "4 颗星", "8分", "2、价格", "5 STARS"]
+)
+def test_a_rating_and_the_number_of_a_point_stay(text: str) -> None:
+    assert variants("numbers", text) == []
+
+
+@pytest.mark.parametrize("text", ["5 starters", "8分钟", "3 nights of rain", "25楼"])
+def test_other_numbers_do_not(text: str) -> None:
+    assert variants("numbers", text)
+
+
+@pytest.mark.parametrize(
     ("text", "negated"),
     [
         ("The room was big and is clean", "The room was not big and is not clean"),

@@ -56,10 +56,19 @@ def test_the_curve_falls_and_no_kind_alone_does_more_than_all_together(planted: 
     # Nothing of an English text is Chinese, and that is no sign of strength.
     assert alone.count(None) == 1
     assert evidence.metric("robustness.text_accuracy", edits="chinese").value is None
-    measured = [value for value in alone if value is not None]
-    assert len(measured) == 4
+    measured = [m.value for m in evidence.metrics if m.where.get("edits") not in (None, "all", "deletion") and m.value is not None]
+    assert len(measured) == 3
     assert every is not None
     assert min(measured) >= every
+
+
+def test_leaving_out_the_word_that_says_it_is_counted_apart(bag: Callable[..., Classifier], subject_of: SubjectOf) -> None:
+    # A number is written in no other way, and what is put in beside it is nothing to this reader.
+    subject = subject_of(bag({"7": 4.0}, others=FILLER, bias=-2.0, size=40), [f"7 {FILLER}"] * 4 + [FILLER] * 4, [1] * 4 + [0] * 4)
+    evidence = measure("robustness.text_edits", subject, **QUICK, budgets=(0.2,))
+    # Of the texts of the event none stays without its word, and all stay under what leaves their words in.
+    assert evidence.metric("robustness.text_accuracy", edits="deletion", budget=0.2).value == 0.5
+    assert evidence.metric("robustness.text_accuracy", edits="all", budget=0.2).value == 1.0
 
 
 def test_a_table_adds_substitution_and_stands_in_the_record(planted: tuple[Subject, Subject]) -> None:

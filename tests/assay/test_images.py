@@ -45,7 +45,40 @@ samples = 64
 [checks."robustness.attack"]
 eps = [0.1, 0.5]
 limit = 30
+suite = "quick"
+
+[checks."robustness.bounds"]
+limit = 10
+exact = 2
+suite = "quick"
+eps = [0.1]
+[checks."robustness.smoothing"]
+limit = 4
+n = 200
+n0 = 20
+[checks."robustness.corruptions"]
+limit = 10
+resamples = 20
+[checks."robustness.distance"]
+limit = 10
 steps = 5
+targets = 1
+queries = 50
+[checks."robustness.transfer"]
+limit = 20
+queries = [20]
+steps = 4
+[checks."robustness.backdoor"]
+rows = 6
+steps = 5
+rotations = 2
+[checks."robustness.feature_costs"]
+limit = 5
+values = 8
+[checks."robustness.out_of_distribution"]
+resamples = 20
+[checks."data.label_errors"]
+resamples = 20
 
 [checks."performance.accuracy"]
 resamples = 100
@@ -76,7 +109,9 @@ def test_an_audit_of_images_runs_from_an_archive_to_a_report(assay: Assay, tmp_p
     assert audit.identity.features == 64
     asked = {evidence.check for evidence in audit.evidence if evidence.not_run is None}
     assert asked == {
-        "data.quality", "performance.accuracy", "performance.learning", "explanation.attribution", "robustness.attack", "privacy.membership"
+        "data.quality", "performance.accuracy", "performance.learning", "explanation.attribution", "robustness.attack", "robustness.backdoor",
+        "robustness.corruptions", "robustness.distance", "robustness.out_of_distribution", "robustness.smoothing", "robustness.transfer",
+        "privacy.membership",
     }  # fmt: skip
     assert (audit["performance.accuracy"].metric("performance.accuracy").value or 0) > 0.5
     attack = audit["robustness.attack"]

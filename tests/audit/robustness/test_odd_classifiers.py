@@ -115,7 +115,9 @@ def test_inputs_and_labels_of_another_form_are_refused_with_both() -> None:
 def test_a_text_classifier_is_sent_to_the_attacks_on_texts() -> None:
     from classifier.tokenizer import SPECIAL
 
-    schema = Schema("text", (Feature("text", "text", categories=(*SPECIAL, "good", "bad"), low=0.0, high=float(len(SPECIAL) + 1)),), size=(3,))
+    schema = Schema(
+        "text", (Feature("text", "text", categories=(*SPECIAL, "good", "bad"), low=0.0, high=float(len(SPECIAL) + 1)),), size=(3,)
+    )
     classifier = Classifier.wrap(lambda x: torch.full((len(x), 2), 0.5), schema=schema, classes=("a", "b"))
     with pytest.raises(NotApplicableError, match="attack_texts edits texts"):
         attack(classifier, torch.full((2, 3), len(SPECIAL)), torch.zeros(2, dtype=torch.int64), eps=0.1)

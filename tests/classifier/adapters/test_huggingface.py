@@ -243,6 +243,21 @@ target = "label"
 {data}
 [model]
 {model}
+[checks."robustness.text_edits"]
+limit = 5
+queries = 20
+tries = 1
+[checks."robustness.invariance"]
+count = 2
+[checks."robustness.corruptions"]
+limit = 8
+resamples = 20
+[checks."robustness.transfer"]
+limit = 10
+queries = [20]
+steps = 4
+[checks."robustness.out_of_distribution"]
+resamples = 20
 [checks."explanation.attribution"]
 limit = 12
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -32,6 +33,7 @@ IDS = ["constrained_apgd", "evolutionary"]
 RELATIONS = ["none", "at most", "two", "equal"]
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, derandomize=True)
 @given(
     relation=st.sampled_from(RELATIONS),
@@ -164,6 +166,14 @@ def test_a_large_whole_number_does_not_hide_what_breaks_a_row(
     assert modality_of(classifier.schema).valid(attempt.adversarial).all()
     assert (attempt.adversarial == attempt.adversarial.round()).all()
     assert mutable or torch.equal(attempt.adversarial[:, 0], x[:, 0])
+
+
+def test_a_step_of_a_large_whole_number_is_not_lost_in_another_unit_and_back() -> None:
+    for low, span in itertools.product((1990.0, 5000.0), (3, 7, 11, 13)):
+        schema = Schema("tabular", (Feature("year", "integer", low=low, high=low + span),), encoding="natural")
+        centre = torch.arange(low, low + span)[:, None]
+        there = (centre + 1) / schema.scale * schema.scale
+        assert torch.equal(modality_of(schema).repair(there, centre), centre + 1)
 
 
 def test_evolution_finds_the_nearest_wrong_row_of_all_where_eps_is_infinite(make_attempt: Callable[..., Attempt]) -> None:

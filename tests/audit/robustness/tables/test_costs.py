@@ -136,7 +136,7 @@ def test_what_cannot_be_gone_through_is_refused(make_table: Callable[..., Table]
         feature_costs(linear(still, [1.0]), torch.tensor([[0.5]]))
     image = Schema("image", (Feature("grey", "continuous", low=0.0, high=1.0),), size=(2, 2))
     network = Classifier.wrap(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), schema=image, classes=("a", "b"))
-    with pytest.raises(NotApplicableError, match="features of a table"):
+    with pytest.raises(NotApplicableError, match="values of a table's features"):
         feature_costs(network, torch.rand(1, *image.shape))
     with pytest.raises(DataError, match="no rows"):
         feature_costs(classifier, x[:0])

@@ -47,7 +47,7 @@ bench-peers: .venv-peers/.installed
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		torchattacks==3.3.0 foolbox==3.3.4 adversarial-robustness-toolbox==1.20.1 scikit-learn
+		torchattacks==3.3.0 foolbox==3.3.4 adversarial-robustness-toolbox==1.20.1 packaging scikit-learn
 	@touch $@
 
 clean:

@@ -109,9 +109,9 @@ def test_an_audit_of_images_runs_from_an_archive_to_a_report(assay: Assay, tmp_p
     assert audit.identity.features == 64
     asked = {evidence.check for evidence in audit.evidence if evidence.not_run is None}
     assert asked == {
-        "data.quality", "performance.accuracy", "performance.learning", "explanation.attribution", "robustness.attack", "robustness.backdoor",
-        "robustness.corruptions", "robustness.distance", "robustness.out_of_distribution", "robustness.smoothing", "robustness.transfer",
-        "privacy.membership",
+        "data.quality", "performance.accuracy", "performance.learning", "explanation.attribution", "robustness.attack",
+        "robustness.backdoor", "robustness.corruptions", "robustness.distance", "robustness.out_of_distribution", "robustness.smoothing",
+        "robustness.transfer", "privacy.membership",
     }  # fmt: skip
     assert (audit["performance.accuracy"].metric("performance.accuracy").value or 0) > 0.5
     attack = audit["robustness.attack"]

@@ -60,6 +60,7 @@ def trained_by_two(folder: Path, *arguments: str, restarts: int = 0) -> tuple[Cl
     return Classifier.load(folder / "rank0"), Classifier.load(folder / "rank1"), done.stdout
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_classifier_of_one(tmp_path: Path) -> None:
     one = train(Dataset.builtin("moons").split(seed=0), RECIPE, device="cpu", progress=False)
     first, second, _ = trained_by_two(tmp_path / "two", "whole", "0.0")

@@ -19,6 +19,7 @@ from explain.method import Task
 from explain.output import Output
 
 
+@pytest.mark.slow
 def test_one_order_gives_what_shaps_permutation_explainer_gives(classifier: Classifier, x: Tensor, background: Tensor) -> None:
     from shap import PermutationExplainer
     from shap.maskers import Independent

@@ -136,15 +136,26 @@ def test_a_row_outside_the_bounds_may_stay_where_it_is(linear: Callable[..., Cla
     assert float(result.values[0, 1]) == pytest.approx(0.3, abs=1e-3)
 
 
+class InDouble(nn.Module):
+    """A network that computes in double precision, so that its answer to a row does not hang on the rows beside it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module.double()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x.double()).float()
+
+
 def test_a_row_alone_gets_what_it_gets_among_others_and_the_same_seed_the_same() -> None:
-    classifier = Classifier.wrap(network(7, 12), schema=SCHEMA, classes=("no", "yes"))
+    classifier = Classifier.wrap(InDouble(network(7, 12)), schema=SCHEMA, classes=("no", "yes"))
     x, data = rows(66, 3), rows(50, 4)
     together = counterfactuals(classifier, x, data=data, evaluations=600)
     for row in (0, 65):
         alone, again = (counterfactuals(classifier, x[row : row + 1], data=data, evaluations=600) for _ in range(2))
         assert torch.equal(alone.values, again.values)
-        # How a batch of another size rounds may send the search another way, on some processors.
-        assert alone.succeeds.any() == together[row].succeeds.any()
+        assert torch.allclose(alone.values, together[row].values, atol=1e-4)
+        assert torch.equal(alone.succeeds, together[row].succeeds)
 
 
 def test_several_counterfactuals_of_a_row_differ_in_what_they_change(linear: Callable[..., Classifier]) -> None:

@@ -89,8 +89,8 @@ class Space:
     def cost(self, z: Tensor, row: Tensor) -> Tensor:
         """What the change costs ``(M,)``: the weighted distances of its features in sum, and `sparsity` for each."""
         distance = self.distance(z, row)
-        # Rounded for the same reason as margins are.
-        return (distance @ self.weight + self.sparsity * (distance > 0).sum(1)).round(decimals=6)
+        # Rounded for the same reason as margins are, and summed in double precision: how a batch is summed must not decide.
+        return ((distance * self.weight).double().sum(1) + self.sparsity * (distance > 0).sum(1)).round(decimals=6).float()
 
     def reset(self, z: Tensor, row: Tensor, features: Tensor) -> Tensor:
         """The same with some features as they were; which, is ``(M, P)`` or one index each ``(M,)``."""

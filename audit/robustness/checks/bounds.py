@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,19 +13,13 @@ from torch import Tensor
 
 from audit.check import Check, register
 from audit.evidence import Cell, Evidence, Figure, Series, Table
-from audit.robustness.attacking import attack
-from audit.robustness.certificates.certifying import certify
-from audit.robustness.certificates.exact import exact_robust
+from audit.robustness.certificates.margins import Relaxation
+from audit.robustness.sandwich import FALLEN, ROBUST, UNDECIDED, Kind, Sandwich
 from audit.subject import Need, Subject
-from classifier.errors import ConfigurationError, InternalError, NotApplicableError
+from classifier.errors import ConfigurationError
 from classifier.metric import Metric
-from classifier.modality import modality_of
 from classifier.seeds import Seed
 from classifier.statistics import proportion
-
-Kind = Literal["any", "valid"]
-Bounding = Literal["ibp", "crown_ibp", "crown", "alpha_crown"]
-_ROBUST, _FALLEN, _UNDECIDED = 1, 0, -1
 
 
 @register
@@ -47,7 +41,7 @@ class Bounds(Check):
     """
 
     eps: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)
-    methods: tuple[Bounding, ...] = ("ibp", "crown_ibp", "crown")
+    methods: tuple[Relaxation, ...] = ("ibp", "crown_ibp", "crown")
     limit: int = 200
     exact: int = 30
     nodes: int = 500
@@ -78,7 +72,10 @@ class Bounds(Check):
         drawn = subject.sample(self.limit, seed)
         asked = torch.isin(drawn.sort().values, drawn[: self.exact])
         chosen = drawn.sort().values
-        work = _Work(subject, test.inputs[chosen], test.labels[chosen], self, asked)
+        work = Sandwich(
+            subject.model, test.inputs[chosen], test.labels[chosen], asked, methods=self.methods, nodes=self.nodes, binaries=self.binaries,
+            suite=self.suite, threshold=subject.decision.threshold,
+        )  # fmt: skip
         radii = sorted(self.eps)
         kinds: tuple[Kind, ...] = ("any", "valid")
         for kind in kinds:
@@ -93,7 +90,7 @@ class Bounds(Check):
         return Evidence(
             check=self.id,
             metrics=(*certified.values(), *exact.values()),
-            tables=(work.table(self.methods), *((work.exact_table(),) if work.states else ())),
+            tables=(_methods_table(work), *((_exact_table(work),) if work.states else ())),
             figures=tuple(_figure(kind, work, certified, exact, {"n": len(chosen), "exact": work.decided(kind)}) for kind in kinds),
             parameters={**self.options(), "rows": len(chosen), "exact_rows": int(asked.sum()), "threshold": subject.decision.threshold},
             seed=seed.value,
@@ -113,167 +110,43 @@ class Bounds(Check):
         return metric.measured_on(eps=eps, norm="Linf", rows=kind)
 
     @staticmethod
-    def _exact(eps: float, kind: Kind, work: _Work) -> Metric:
+    def _exact(eps: float, kind: Kind, work: Sandwich) -> Metric:
         where: dict[str, str | float | int] = {"eps": eps, "norm": "Linf", "rows": kind}
         if (eps, kind) not in work.states:
             return Metric.missing("robustness.exact_accuracy", work.refused[eps, kind], where=where)
         state: NDArray[np.int8] = work.states[eps, kind][work.asked].numpy()
-        undecided = int((state == _UNDECIDED).sum())
+        undecided = int((state == UNDECIDED).sum())
         if undecided:
             reason = f"{undecided} of {len(state)} rows were not decided within the limits of the search"
             return Metric.missing("robustness.exact_accuracy", reason, n=len(state), where=where)
-        return proportion("robustness.exact_accuracy", state == _ROBUST).measured_on(**where)
+        return proportion("robustness.exact_accuracy", state == ROBUST).measured_on(**where)
 
 
-@dataclass
-class _Work:
-    """What is known of each row so far.
-
-    What holds within a radius holds within a smaller one, and what holds for any row holds for valid ones; what falls
-    falls the other way round. So each row is asked only where that does not tell.
-    """
-
-    subject: Subject
-    x: Tensor
-    y: Tensor
-    options: Bounds
-    asked: Tensor
-    certified: dict[tuple[float, Kind], Tensor] = field(default_factory=dict)
-    by: dict[tuple[float, Kind], dict[str, int]] = field(default_factory=dict)
-    states: dict[tuple[float, Kind], Tensor] = field(default_factory=dict)
-    unstable: dict[tuple[float, Kind], int] = field(default_factory=dict)
-    refused: dict[tuple[float, Kind], str] = field(default_factory=dict)
-    attacked: dict[tuple[float, Kind], Tensor] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        # At eps = 0 a row is certified where it is right; a network that cannot be bounded is refused here.
-        model, method = self.subject.model, self.options.methods[0]
-        self.right = certify(model, self.x, self.y, eps=0.0, method=method, threshold=self.subject.decision.threshold)
-        fall, rise = modality_of(model.schema).movable
-        self._all_move = bool((fall & rise).all())
-        # Levels of pixels are close, and categories far apart.
-        self._gridded = model.schema.modality == "tabular" and any(feature.kind != "continuous" for feature in model.schema.features)
-
-    def certify(self, eps: float, kind: Kind) -> None:
-        """Bound each row that is right and not known to be certified."""
-        known = torch.zeros_like(self.right)
-        for (other, whose), found in self.certified.items():
-            known |= found if other >= eps and whose in ("any", kind) else False
-        counts = {"known": int(known.sum())}
-        found = known.clone()
-        # Where everything may move either way, bounds of valid rows are those of any.
-        methods = () if kind == "valid" and self._all_move else self.options.methods
-        for method in methods:
-            rows = (self.right & ~found).nonzero()[:, 0]
-            if len(rows):
-                found[rows] = certify(
-                    self.subject.model, self.x[rows], self.y[rows], eps=eps, method=method,
-                    threshold=self.subject.decision.threshold, constrained=kind == "valid",
-                )  # fmt: skip
-            counts[method] = int(found.sum()) - sum(counts.values())
-        if kind == "valid" and self._gridded:
-            rows = (self.right & ~found).nonzero()[:, 0]
-            found[rows] = self._lawful(eps, rows)
-            counts["law"] = int(found.sum()) - sum(counts.values())
-        self.certified[eps, kind], self.by[eps, kind] = found, counts
-
-    def _lawful(self, eps: float, rows: Tensor) -> Tensor:
-        """Rows proven by bounds that know that valid rows have whole numbers and one category a group ``(n,)``."""
-        nothing = torch.zeros(len(rows), dtype=torch.bool)
-        if len(rows) == 0:
-            return nothing
-        try:
-            return exact_robust(
-                self.subject.model, self.x[rows], self.y[rows], eps=eps, threshold=self.subject.decision.threshold,
-                constrained=True, nodes=1, binaries=0,
-            ).robust  # fmt: skip
-        except NotApplicableError:
-            # What the exact answer does not know, such bounds do not know either.
-            return nothing
-
-    def decide(self, eps: float, kind: Kind) -> None:
-        """Seek the exact answer for the rows of the subsample."""
-        smaller = [reason for (other, whose), reason in self.refused.items() if other <= eps and whose == kind]
-        if smaller:
-            # More may change within a larger radius, and more neurons switch.
-            self.refused[eps, kind] = smaller[0]
-            return
-        state = torch.full(self.right.shape, _UNDECIDED, dtype=torch.int8)
-        state[~self.right] = _FALLEN
-        state[self.certified[eps, kind]] = _ROBUST
-        for (other, whose), earlier in self.states.items():
-            state[(earlier == _ROBUST) & (other >= eps and whose in ("any", kind))] = _ROBUST
-            state[(earlier == _FALLEN) & (other <= eps and whose == kind)] = _FALLEN
-        rows = (self.asked & (state == _UNDECIDED)).nonzero()[:, 0]
-        self.unstable[eps, kind] = 0
-        if len(rows):
-            try:
-                found = exact_robust(
-                    self.subject.model, self.x[rows], self.y[rows], eps=eps, threshold=self.subject.decision.threshold,
-                    constrained=kind == "valid", nodes=self.options.nodes, binaries=self.options.binaries,
-                )  # fmt: skip
-            except NotApplicableError as error:
-                self.refused[eps, kind] = str(error)
-                return
-            state[rows[found.robust]] = _ROBUST
-            state[rows[found.decided & ~found.robust]] = _FALLEN
-            self.unstable[eps, kind] = int(found.unstable.max())
-        self.states[eps, kind] = state
-
-    def attack(self, eps: float, kind: Kind, seed: Seed) -> None:
-        """Attack each row that is right and was not broken where less could change, those that are proven too.
-
-        Raises:
-            InternalError: If a row falls that is proven to stand, or is exactly known to.
-        """
-        left = self.right.clone()
-        for (other, whose), standing in self.attacked.items():
-            left &= standing if other <= eps and whose in ("valid", kind) else True
-        rows = left.nonzero()[:, 0]
-        if len(rows):
-            left[rows] = attack(
-                self.subject.model, self.x[rows], self.y[rows], eps=eps, suite=self.options.suite, constrained=kind == "valid",
-                threshold=self.subject.decision.threshold, prove=False, seed=seed.child("attack", kind, f"{eps:g}").integer(),
-            ).robust  # fmt: skip
-        self.attacked[eps, kind] = left
-        robust = self.states[eps, kind] == _ROBUST if (eps, kind) in self.states else self.certified[eps, kind]
-        _require_order(self.certified[eps, kind], robust | ~self.asked, f"proven at eps = {eps:g} and yet not exactly robust")
-        _require_order(self.certified[eps, kind] | (robust & self.asked), left, f"proven at eps = {eps:g} and yet broken by an attack")
-
-    def decided(self, kind: Kind) -> int:
-        """How many rows an exact answer was sought for and found at some radius."""
-        return int(self.asked.sum()) if any(whose == kind for _, whose in self.states) else 0
-
-    def table(self, methods: tuple[Bounding, ...]) -> Table:
-        """Which method certified how many rows."""
-        rows: list[tuple[Cell, ...]] = []
-        for (eps, kind), counts in sorted(self.by.items(), key=_by_kind):
-            open_ = int(self.right.sum()) - int(self.certified[eps, kind].sum())
-            rows.append(
-                (eps, kind, int((~self.right).sum()), counts["known"], *(counts.get(method) for method in (*methods, "law")), open_)
-            )
-        return Table("methods", ("eps", "kind", "wrong", "known", *methods, "law", "open"), tuple(rows))
-
-    def exact_table(self) -> Table:
-        """How many rows of the subsample are robust, fall, or stay undecided."""
-        rows = [
-            (
-                eps,
-                kind,
-                int(self.certified[eps, kind][self.asked].sum()),
-                *(int((state[self.asked] == value).sum()) for value in (_ROBUST, _FALLEN, _UNDECIDED)),
-                int(self.attacked[eps, kind][self.asked].sum()),
-                self.unstable[eps, kind],
-            )
-            for (eps, kind), state in self.states.items()
-        ]
-        return Table("exact", ("eps", "kind", "proven", "robust", "fallen", "undecided", "attacked", "unstable"), tuple(rows))
+def _methods_table(work: Sandwich) -> Table:
+    """Which method certified how many rows."""
+    rows: list[tuple[Cell, ...]] = []
+    for (eps, kind), counts in sorted(work.by.items(), key=_by_kind):
+        open_ = int(work.right.sum()) - int(work.certified[eps, kind].sum())
+        rows.append(
+            (eps, kind, int((~work.right).sum()), counts["known"], *(counts.get(method) for method in (*work.methods, "law")), open_)
+        )
+    return Table("methods", ("eps", "kind", "wrong", "known", *work.methods, "law", "open"), tuple(rows))
 
 
-def _require_order(less: Tensor, more: Tensor, what: str) -> None:
-    wrong = int((less & ~more).sum())
-    if wrong:
-        raise InternalError(f"{wrong} rows are {what}", remedy="report this: a bound or an attack is wrong, and neither can be quoted")
+def _exact_table(work: Sandwich) -> Table:
+    """How many rows of the subsample are robust, fall, or stay undecided."""
+    rows = [
+        (
+            eps,
+            kind,
+            int(work.certified[eps, kind][work.asked].sum()),
+            *(int((state[work.asked] == value).sum()) for value in (ROBUST, FALLEN, UNDECIDED)),
+            int(work.attacked[eps, kind][work.asked].sum()),
+            work.unstable[eps, kind],
+        )
+        for (eps, kind), state in work.states.items()
+    ]
+    return Table("exact", ("eps", "kind", "proven", "robust", "fallen", "undecided", "attacked", "unstable"), tuple(rows))
 
 
 def _by_kind(item: tuple[tuple[float, Kind], object]) -> tuple[str, float]:
@@ -283,7 +156,7 @@ def _by_kind(item: tuple[tuple[float, Kind], object]) -> tuple[str, float]:
 
 def _figure(
     kind: Kind,
-    work: _Work,
+    work: Sandwich,
     certified: Mapping[tuple[float, Kind], Metric],
     exact: Mapping[tuple[float, Kind], Metric],
     words: dict[str, str | int | float],

@@ -16,9 +16,8 @@ from audit import Subject, run
 from audit.check import make_check
 from audit.evidence import Evidence
 from audit.report.html import render_html
-from audit.robustness import attack
+from audit.robustness import attack, sandwich
 from audit.robustness.certificates.exact import Exact, exact_robust
-from audit.robustness.checks import bounds
 from audit.subject import Decision
 from classifier import Classifier, Dataset
 from classifier.errors import ConfigurationError, InternalError
@@ -158,9 +157,11 @@ def test_the_threshold_decides_what_is_proven(bounded: Callable[..., Evidence], 
 def test_undecided_rows_give_no_exact_number(bounded: Callable[..., Evidence], monkeypatch: pytest.MonkeyPatch) -> None:
     def some(classifier: Classifier, x: Tensor, y: Tensor, **options: Any) -> Exact:
         found = exact_robust(classifier, x, y, **options)
-        return replace(found, decided=found.decided & (torch.arange(len(x)) > 0), robust=found.robust & (torch.arange(len(x)) > 0))
+        # One that falls: what is proven is known, even where the search does not get there.
+        lost = torch.arange(len(x)) == int((~found.robust).nonzero()[0])
+        return replace(found, decided=found.decided & ~lost)
 
-    monkeypatch.setattr("audit.robustness.checks.bounds.exact_robust", some)
+    monkeypatch.setattr("audit.robustness.sandwich.exact_robust", some)
     evidence = bounded(steep=3.0, exact=40, eps=(0.05,))
     metric = evidence.metric("robustness.exact_accuracy", rows="any")
     assert metric.value is None
@@ -252,8 +253,18 @@ def test_a_proven_row_that_falls_is_an_internal_error_that_stops_the_audit(
         found = attack(*args, **options)
         return replace(found, robust=torch.zeros_like(found.robust))
 
-    monkeypatch.setattr(bounds, "attack", lie)
+    monkeypatch.setattr(sandwich, "attack", lie)
     monkeypatch.setattr("audit.selftest.ENGINES", ())
     with pytest.raises(InternalError, match=r"rows are proven at eps = 0\.01 and yet broken by an attack") as raised:
         run(credit_subject, only=["robustness.bounds"], options={"robustness.bounds": {"limit": 20, "exact": 0}}, progress=False)
     assert raised.value.exit_code == 5
+
+
+def test_a_bound_that_lies_is_caught_by_the_exact_answer_where_no_attack_would(
+    credit_subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = sandwich.certify
+    monkeypatch.setattr(sandwich, "certify", lambda *args, eps, **options: honest(*args, eps=0.0, **options))
+    monkeypatch.setattr(sandwich, "attack", lambda model, x, y, **options: attack(model, x, y, **{**options, "eps": 0.0}))
+    with pytest.raises(InternalError, match=r"rows are proven at eps = 0\.5 and yet not exactly robust"):
+        measured("robustness.bounds", credit_subject, limit=12, exact=12, eps=[0.5], methods=["ibp"])

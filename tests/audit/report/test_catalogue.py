@@ -13,7 +13,7 @@ from audit.policy import Reason, Severity, Verdict
 from audit.report import html, languages, render_html, summarise, terminal
 from audit.report.catalogue import read_catalogue
 from audit.report.wording import PERCENT, POINTS
-from audit.robustness.checks.bounds import Bounding
+from audit.robustness.certificates.margins import Relaxation
 from audit.robustness.corruptions.corruption import CORRUPTIONS, SEVERITIES
 from audit.robustness.method import ATTACKS
 from audit.robustness.out_of_distribution import SCORES
@@ -63,7 +63,7 @@ FAMILIES = {
     "where_value.test": set(REWRITINGS),
     **{f"table.robustness.invariance.{name}.cells.test": set(REWRITINGS) for name in ("counts", "examples")},
     "table.robustness.attack.broken_by.columns": {"eps", "kind", *ATTACKS, "proven", "standing"},
-    "table.robustness.bounds.methods.columns": {"eps", "kind", "wrong", "known", *get_args(Bounding), "law", "open"},
+    "table.robustness.bounds.methods.columns": {"eps", "kind", "wrong", "known", *get_args(Relaxation), "law", "open"},
     "figure.robustness.smoothing.accuracy_against_radius.series": {f"noise_{number}" for number in range(1, 7)},
     # Stages and hardware are what `run.json` may name.
     "stage": {"read", "train", "audit", "seal", "report"},

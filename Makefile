@@ -30,10 +30,10 @@ check: .venv/.installed
 
 # One thread a worker: two workers with two threads each would fight over two processors.
 test: .venv/.installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(PARALLEL)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(PARALLEL) --dist worksteal
 
 test-all: .venv/.installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(PARALLEL) -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(PARALLEL) --dist worksteal -m "slow or not slow"
 
 bench: .venv/.installed .venv-peers/.installed
 	$(BIN)/python -m benchmarks.explain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,14 +16,14 @@ _LARGEST = 400_000
 _MEASURED = re.compile(r"(?P<name>\w[\w -]*): +(?P<value>\d\.\d+) \[[\d., ]+\], n = (?P<n>\d+)")
 _NEAR = 0.03
 
-nbformat = pytest.importorskip("nbformat")
 
-
-def read(notebook: Path) -> nbformat.NotebookNode:
+def read(notebook: Path) -> Any:
+    # It takes seconds to load, which the other tests need not wait for.
+    nbformat = pytest.importorskip("nbformat")
     return nbformat.read(EXAMPLES / notebook, as_version=4)
 
 
-def kinds(cell: nbformat.NotebookNode) -> list[str]:
+def kinds(cell: Any) -> list[str]:
     """What a cell shows, by its richest form: text, HTML or a picture.
 
     What is printed counts once, since a busy machine sends it in several pieces, and a library may warn in between.
@@ -32,7 +33,7 @@ def kinds(cell: nbformat.NotebookNode) -> list[str]:
     return printed + [next(form for form in ("image/png", "text/html", "text/plain") if form in found) for found in forms]
 
 
-def measured(notebook: nbformat.NotebookNode) -> dict[str, tuple[float, int]]:
+def measured(notebook: Any) -> dict[str, tuple[float, int]]:
     printed = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "stream")
     return {line["name"]: (float(line["value"]), int(line["n"])) for line in _MEASURED.finditer(printed)}
 
@@ -53,13 +54,8 @@ def test_a_notebook_is_small_and_holds_no_more_than_its_story(notebook: Path):
     assert stored.metadata.kernelspec.name == "python3"
 
 
-# Each takes a quarter of a minute; a table and an image stand for the others.
-QUICK = ("german-credit", "digits")
-
-
-@pytest.mark.parametrize(
-    "notebook", [pytest.param(path, id=str(path), marks=() if path.parts[0] in QUICK else pytest.mark.slow) for path in NOTEBOOKS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=str)
 def test_a_notebook_runs_anew_and_shows_what_it_showed(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     client = pytest.importorskip("nbclient")
     # One thread a kernel, since workers share the processors.

@@ -36,7 +36,8 @@ _UNFINISHED = 0.1
 _WIDER = 1.5
 # Rows that each row is compared with, to see whether it is wrong anywhere.
 _OTHERS = 16
-_STEPS = 10
+# Small steps, and how far they go together, in radii.
+_STEPS, _CROSSED = 10, 2.5
 
 
 def find_flags(campaign: Campaign, forward: Forward, *, gradient: bool, only_valid: bool, seed: Seed) -> tuple[Flag, ...]:
@@ -57,9 +58,8 @@ def find_flags(campaign: Campaign, forward: Forward, *, gradient: bool, only_val
     flags = [*_random_answers(forward, allowed.centre), *_stronger_without(campaign, only_valid=only_valid)]
     if gradient:
         flags += [
-            *_zero_gradients(forward, allowed, labels, asked, ~campaign.proven[asked]),
+            *_slopes(forward, allowed, labels, asked, ~campaign.proven[asked]),
             *_unfinished(campaign),
-            *_one_step(forward, allowed, labels, asked, seed),
             *_not_monotone(forward, campaign, asked, seed, only_valid=only_valid),
             *_unbounded(forward, allowed, labels, asked, seed, campaign),
         ]
@@ -76,13 +76,26 @@ def _random_answers(forward: Forward, x: Tensor) -> Iterator[Flag]:
         )
 
 
-def _zero_gradients(forward: Forward, allowed: PerturbationSet, labels: Tensor, names: Tensor, open_: Tensor) -> Iterator[Flag]:
-    attempt, rows = _attempt(forward, allowed, labels, names)
-    _, _, gradient = attempt.climb(attempt.allowed.centre, rows, cross_entropy, labels)
+def _slopes(forward: Forward, allowed: PerturbationSet, labels: Tensor, names: Tensor, open_: Tensor) -> Iterator[Flag]:
+    """Rows without a slope, and rows that a single large step breaks and that many small ones do not."""
+    single, rows = _attempt(forward, allowed, labels, names)
+    u = single.allowed.centre
+    _, _, slope = single.climb(u, rows, cross_entropy, labels)
     # Of a row that is proven to stand nobody needs to know the way.
-    flat = (gradient == 0).flatten(1).all(1)[open_]
+    flat = (slope == 0).flatten(1).all(1)[open_]
     if _many(flat, _FLAT):
         yield Flag("zero_gradients", f"the gradient of cross-entropy is exactly 0 at {_of(flat)}: it shows no way to any change")
+    alone = single.submit(single.allowed.step(u, slope, allowed.eps), rows).clone()
+    many, _ = _attempt(forward, allowed, labels, names)
+    for _ in range(_STEPS):
+        if not _many(alone, _SHARE):
+            return
+        u = many.allowed.step(u, slope, _CROSSED / _STEPS * allowed.eps)
+        rows = alone.nonzero()[:, 0]
+        logits, _, slope[rows] = many.climb(u[rows], rows, cross_entropy, labels)
+        alone[rows] = ~many.submit(u[rows], rows, logits)
+    if _many(alone, _SHARE):
+        yield Flag("one_step_wins", f"one step broke {_of(alone)} that {_STEPS} small ones left standing")
 
 
 def _stronger_without(campaign: Campaign, *, only_valid: bool) -> Iterator[Flag]:
@@ -115,19 +128,6 @@ def _unfinished(campaign: Campaign) -> Iterator[Flag]:
         )
 
 
-def _one_step(forward: Forward, allowed: PerturbationSet, labels: Tensor, names: Tensor, seed: Seed) -> Iterator[Flag]:
-    """Rows that a single large step breaks and that many small ones do not."""
-    single, rows = _attempt(forward, allowed, labels, names)
-    _, _, gradient = single.climb(single.allowed.centre, rows, cross_entropy, labels)
-    single.submit(single.allowed.step(single.allowed.centre, gradient, allowed.eps), rows)
-    many, _ = _attempt(forward, allowed, labels, names)
-    APGD(steps=_STEPS)(many, seed.child("many_steps"))
-    PGD(steps=_STEPS)(many, seed.child("many_steps"))
-    alone = single.broken & ~many.broken
-    if _many(alone, _SHARE):
-        yield Flag("one_step_wins", f"one step broke {_of(alone)} that {_STEPS} steps left standing")
-
-
 def _not_monotone(forward: Forward, campaign: Campaign, asked: Tensor, seed: Seed, *, only_valid: bool) -> Iterator[Flag]:
     """Rows that fell, and do not fall to the same kind of attack where more may change."""
     fell = asked[campaign.broken_by[asked] == 0]
@@ -150,6 +150,8 @@ def _unbounded(forward: Forward, allowed: PerturbationSet, labels: Tensor, names
     PGD(restarts=2)(attempt, seed.child("everything"))
     APGD(loss="dlr")(attempt, seed.child("everything"))
     stands = ~attempt.broken & ~campaign.proven[names]
+    if not _many(stands, _SHARE):
+        return
     # Only a row that is wrong somewhere can be reproached for standing: with what another row has, as far as it may change.
     wrong = torch.zeros_like(stands)
     for other in range(1, min(len(labels), _OTHERS + 1)):

@@ -198,6 +198,7 @@ def test_bad_input_gets_a_clear_error_and_the_bundle_stays(
     assert snapshot(project / "reports") == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_older_bundle_as_it_was(assay: Assay, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = project / "reports" / "loans"
     assert assay("audit", "audit.toml", "--quiet")[0] == 0
@@ -319,6 +320,7 @@ def test_selftest_holds_and_doctor_shows_no_secret(assay: Assay) -> None:
     assert "SECRET" not in out
 
 
+@pytest.mark.slow
 def test_a_classifier_of_random_labels_is_told_to_have_learned_nothing() -> None:
     from audit import Policy, Subject, run
 

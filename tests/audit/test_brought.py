@@ -221,7 +221,7 @@ def test_a_brought_classifier_answers_as_at_home_to_every_check(folder: Path, ki
     assert evidence["explanation.attribution"].not_run is None
 
 
-@pytest.mark.parametrize("kind", ["exported", "skops"])
+@pytest.mark.parametrize("kind", ["exported", pytest.param("skops", marks=pytest.mark.slow)])
 def test_a_brought_classifier_leaves_a_bundle_that_names_it(folder: Path, kind: str) -> None:
     make, differentiable = MAKERS[kind]
     path = write(folder, make(folder)[0])

@@ -92,6 +92,7 @@ def credit_metrics() -> dict[str, set[str]]:
     return {evidence.check: {metric.name for metric in evidence.metrics} for evidence in audit.evidence}
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_all_that_an_audit_needs(tmp_path: Path) -> None:
     """Built from a copy of the tree, unpacked away from it, and tried with nothing of the tree on the path."""
     source = tmp_path / "source"

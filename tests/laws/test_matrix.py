@@ -157,7 +157,8 @@ def trained(name: str, modality: str, options: Mapping[str, Robust | Private]) -
 SECTIONS: list[Callable[[], str]] = [*((lambda modality=modality: checks(modality)) for modality in CASES), methods, trainings]
 
 
-@pytest.mark.parametrize("modality", CASES)
+# Tables stand for the others where time is short.
+@pytest.mark.parametrize("modality", [pytest.param(name, marks=() if name == "tabular" else pytest.mark.slow) for name in CASES])
 def test_the_checks_run_on_what_the_page_says(modality: str) -> None:
     assert checks(modality) in PAGE.read_text(encoding="utf-8")
 

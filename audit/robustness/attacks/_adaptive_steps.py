@@ -11,6 +11,7 @@ from torch import Tensor
 
 from audit.robustness.attempt import Attempt
 from audit.robustness.losses import Loss, cross_entropy
+from audit.robustness.tables.valid_rows import ValidRows
 from classifier.perturbation import PerturbationSet
 
 # First stretch before the step may halve, by how much each is shorter than the last, and the shortest: shares of all steps.
@@ -55,40 +56,43 @@ class _Jobs:
             setattr(self, field.name, getattr(self, field.name)[these])
 
 
-def ascend(attempt: Attempt, rows: Tensor, aims: Tensor, start: Tensor, loss: Loss, steps: int) -> None:
+def ascend(attempt: Attempt, rows: Tensor, aims: Tensor, start: Tensor, loss: Loss, steps: int, law: ValidRows | None = None) -> None:
     """Climb `loss` from `start`; jobs of broken rows leave.
 
     Args:
         attempt: The rows, and what is found of them; marked as improving are those that as many steps again would break
-            at the rate of the last ones. What an earlier ascent marked is forgotten.
+            at the rate of the last ones, where no law stands between where they are and what is submitted. What an earlier
+            ascent marked is forgotten.
         rows: Row of each job ``(m,)``; a row may have several.
         aims: The class that each job aims at ``(m,)``.
         start: Where each begins, in units of change ``(m, *S)``.
         loss: What is climbed; above 0 a row is broken, unless it is cross-entropy.
         steps: How many steps.
+        law: What valid rows keep, where only they count: every step goes to where relations hold, and the valid row near it
+            is submitted. The next step starts from before it was made valid, or small ones would be lost to rounding.
     """
-    allowed = attempt.allowed[rows]
+    allowed = (attempt if law is None else law).allowed[rows]
     attempt.improving[rows] = False
-    if allowed.norm != "L1":
-        jobs = _begin(attempt, rows, aims, start, loss, allowed)
-        _climb(attempt, jobs, loss, steps)
+    if allowed.norm != "L1" or law is not None:
+        jobs = _begin(attempt, rows, aims, start, loss, allowed, law)
+        _climb(attempt, jobs, loss, steps, law)
     else:
         # In wider balls first, from each of which the next one starts (section 4.2 of the later paper).
         for times, share in ((3, 0.3), (2, 0.3), (1, 0.4)):
             here = replace(allowed, eps=times * allowed.eps)
-            jobs = _begin(attempt, rows, aims, here.project(start), loss, here)
-            _climb(attempt, jobs, loss, max(1, round(share * steps)))
+            jobs = _begin(attempt, rows, aims, here.project(start), loss, here, None)
+            _climb(attempt, jobs, loss, max(1, round(share * steps)), None)
             rows, aims, start, allowed = jobs.rows, jobs.aims, jobs.best, attempt.allowed[jobs.rows]
             if len(rows) == 0:
                 return
-    if loss is not cross_entropy:
+    if loss is not cross_entropy and law is None:
         further = jobs.best_loss + (jobs.best_loss - jobs.best_at_tail) / _TAIL
         attempt.improving[jobs.rows[further > 0]] = True
 
 
-def _begin(attempt: Attempt, rows: Tensor, aims: Tensor, x: Tensor, loss: Loss, allowed: PerturbationSet) -> _Jobs:
+def _begin(attempt: Attempt, rows: Tensor, aims: Tensor, x: Tensor, loss: Loss, allowed: PerturbationSet, law: ValidRows | None) -> _Jobs:
     logits, value, gradient = attempt.climb(x, rows, loss, aims)
-    gone = attempt.submit(x, rows, logits)
+    gone = _submit(attempt, x, rows, logits, law)
     size = (1.0 if allowed.norm == "L1" else 2.0) * allowed.eps
     jobs = _Jobs(
         rows=rows, aims=aims, allowed=allowed, x=x, before=x, gradient=gradient, best=x, best_gradient=gradient, best_loss=value,
@@ -100,7 +104,7 @@ def _begin(attempt: Attempt, rows: Tensor, aims: Tensor, x: Tensor, loss: Loss, 
     return jobs
 
 
-def _climb(attempt: Attempt, jobs: _Jobs, loss: Loss, steps: int) -> None:
+def _climb(attempt: Attempt, jobs: _Jobs, loss: Loss, steps: int, law: ValidRows | None) -> None:
     sparse = jobs.allowed.norm == "L1"
     looks = dict(_looks(steps, sparse))
     for step in range(steps):
@@ -108,9 +112,9 @@ def _climb(attempt: Attempt, jobs: _Jobs, loss: Loss, steps: int) -> None:
             return
         if step == steps - max(1, int(_TAIL * steps)):
             jobs.best_at_tail = jobs.best_loss
-        x = _moved(jobs, 1.0 if step == 0 or sparse else _NEW)
+        x = _moved(jobs, 1.0 if step == 0 or sparse else _NEW, law)
         logits, value, gradient = attempt.climb(x, jobs.rows, loss, jobs.aims)
-        gone = attempt.submit(x, jobs.rows, logits)
+        gone = _submit(attempt, x, jobs.rows, logits, law)
         jobs.before, jobs.x, jobs.gradient = jobs.x, x, gradient
         jobs.rises = jobs.rises + (value > jobs.loss)
         jobs.loss = value
@@ -123,11 +127,23 @@ def _climb(attempt: Attempt, jobs: _Jobs, loss: Loss, steps: int) -> None:
             (_look_l1 if sparse else _look)(jobs, looks[step])
 
 
-def _moved(jobs: _Jobs, new: float) -> Tensor:
+def _submit(attempt: Attempt, x: Tensor, rows: Tensor, logits: Tensor, law: ValidRows | None) -> Tensor:
+    if law is None:
+        return attempt.submit(x, rows, logits)
+    settled, good = law.settle(x, rows)
+    if good.any():
+        attempt.submit(settled[good], rows[good])
+    return attempt.broken[rows]
+
+
+def _moved(jobs: _Jobs, new: float, law: ValidRows | None) -> Tensor:
     there = jobs.allowed.step(jobs.x, jobs.gradient, jobs.step, share=jobs.share)
+    if law is not None:
+        there = law.project(there, jobs.rows)
     if new == 1:
         return there
-    return jobs.allowed.project(torch.lerp(jobs.x, there, new) + (1 - new) * (jobs.x - jobs.before))
+    ahead = torch.lerp(jobs.x, there, new) + (1 - new) * (jobs.x - jobs.before)
+    return jobs.allowed.project(ahead) if law is None else law.project(ahead, jobs.rows)
 
 
 def _looks(steps: int, sparse: bool) -> Iterator[tuple[int, int]]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from audit.robustness.attacks._ascent import Ascent, checkpoints
+from audit.robustness.attacks._adaptive_steps import ascend
 from audit.robustness.attempt import Attempt
+from audit.robustness.losses import targeted_margin
 from audit.robustness.method import Attack, register
 from audit.robustness.tables.valid_rows import ValidRows
 from classifier.chunks import chunk_size
@@ -24,10 +25,10 @@ _HELD = 16
 class ConstrainedAPGD(Attack):
     """Climb the margin of another class among rows that keep bounds, directions and relations.
 
-    Every step is projected onto what the schema allows, its row is made whole and repaired, and that row is submitted; the
-    next step starts from the row before it was made whole, or small steps would be lost to rounding. The step size halves as
-    APGD's does. It begins at the row itself for the other classes, the likeliest first, then at random valid rows. Where any
-    row counts there is no law, and it is a plain APGD. It changes rows of tables alone, and needs a finite eps.
+    Every step is projected onto what the schema allows, its row is made whole and repaired, and that row is submitted. The
+    step size halves as APGD's does. It begins at the row itself for the other classes, the likeliest first, then at random
+    valid rows. Where any row counts there is no law, and it is a plain APGD. It changes rows of tables alone, and needs a
+    finite eps.
 
     Args:
         steps: Gradient steps of each restart.
@@ -67,21 +68,7 @@ class ConstrainedAPGD(Attack):
                 some = part[~attempt.broken[rows[part]]]
                 aims = others[place[rows[some]], restart[some] % others.shape[1]]
                 start = self._starts(attempt, space, rows[some], restart[some], others.shape[1], seed)
-                self._climb(attempt, space, Ascent.starting(rows[some], aims, start, attempt.allowed.eps))
-
-    def _climb(self, attempt: Attempt, space: ValidRows, ascent: Ascent) -> None:
-        checks = checkpoints(self.steps)
-        for step in range(self.steps + 1):
-            settled, good = space.settle(ascent.u, ascent.rows)
-            if good.any():
-                attempt.submit(settled[good], ascent.rows[good])
-            ascent = ascent.kept(~attempt.broken[ascent.rows])
-            if step == self.steps or not len(ascent.rows):
-                return
-            ascent.look(attempt)
-            if step in checks:
-                ascent.halve(attempt, checks[step])
-            ascent.move(space)
+                ascend(attempt, rows[some], aims, start, targeted_margin, self.steps, law=space)
 
     def _starts(self, attempt: Attempt, space: ValidRows, rows: Tensor, restart: Tensor, others: int, seed: Seed) -> Tensor:
         """The rows themselves, once for each other class, then random rows within reach that keep the relations."""

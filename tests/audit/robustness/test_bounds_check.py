@@ -154,6 +154,7 @@ def test_the_threshold_decides_what_is_proven(bounded: Callable[..., Evidence], 
         assert not np.array_equal(proven, bounded().arrays[f"certified_any_{eps:g}"])
 
 
+@pytest.mark.slow
 def test_undecided_rows_give_no_exact_number(bounded: Callable[..., Evidence], monkeypatch: pytest.MonkeyPatch) -> None:
     def some(classifier: Classifier, x: Tensor, y: Tensor, **options: Any) -> Exact:
         found = exact_robust(classifier, x, y, **options)

@@ -15,9 +15,11 @@ from audit.policy import Policy, PolicyHead, Rule
 from audit.robustness import Robustness, attack
 from audit.robustness.attacks.apgd import APGD
 from audit.robustness.attacks.square import Square
+from audit.robustness.attacks.transfer import Transfer
 from classifier import Classifier, Feature, Schema
 from classifier.seeds import Seed
 
+PERIOD = 0.05
 FEATURES = tuple(Feature(f"x{i}", "continuous", low=0.0, high=1.0) for i in range(6))
 
 
@@ -39,6 +41,13 @@ class Stairs(Sharp):
         return self.layer((x * 50).floor() / 50)
 
 
+class Ripples(Sharp):
+    """Inputs with a hill every .05, on which small steps end: a whole step of .05 arrives at the same place of the next one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x + 1.5 * PERIOD / (2 * torch.pi) * torch.sin(2 * torch.pi * x / PERIOD))
+
+
 class Noisy(Sharp):
     """Noise on every answer but those about one or two rows."""
 
@@ -52,10 +61,10 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 3))
 
 
-def attacked(module: nn.Module, suite: object = "quick", eps: float = 0.05) -> Robustness:
+def attacked(module: nn.Module, suite: object = "quick", eps: float = 0.05, x: Tensor | None = None) -> Robustness:
     classifier = Classifier.wrap(module, schema=Schema("tabular", FEATURES), classes=("a", "b", "c"))
     plain = Classifier.wrap(network(), schema=Schema("tabular", FEATURES), classes=("a", "b", "c"))
-    x = torch.rand(80, 6, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(80, 6, generator=torch.Generator().manual_seed(0)) if x is None else x
     return attack(classifier, x, plain.predict(x), eps=eps, suite=suite, constrained=False)  # type: ignore[arg-type]
 
 
@@ -88,6 +97,26 @@ def test_what_hides_its_gradients_is_found_out_by_a_search_without_any() -> None
 
 def test_random_answers_are_noticed() -> None:
     assert "random_answers" in ids(attacked(Noisy(network()), [APGD(steps=5)]))
+
+
+def test_hills_on_which_small_steps_end_are_noticed_by_a_large_one() -> None:
+    # On the grid of the hills nothing changes but the slope.
+    grid = [round(step * PERIOD, 2) for step in range(4, 17)]
+    x = torch.tensor(grid)[torch.randint(len(grid), (80, 6), generator=torch.Generator().manual_seed(0))]
+    assert "one_step_wins" in ids(attacked(Ripples(network()), eps=PERIOD, x=x))
+    assert "one_step_wins" not in ids(attacked(network(), eps=PERIOD, x=x))
+
+
+def test_what_falls_here_and_not_where_more_may_change_is_noticed() -> None:
+    assert "not_monotone" in ids(attacked(Ripples(network()), [APGD(steps=1)], eps=PERIOD))
+
+
+def test_an_attack_that_fails_without_any_bound_is_noticed() -> None:
+    assert "unbounded_fails" in ids(attacked(Stairs(network()), [APGD(steps=1)], eps=0.01))
+
+
+def test_a_surrogate_finds_what_hidden_gradients_do_not_show() -> None:
+    assert "transfer_wins" in ids(attacked(Stairs(network()), [APGD(steps=10), Transfer()], eps=0.1))
 
 
 def test_an_ascent_that_is_too_short_is_noticed() -> None:

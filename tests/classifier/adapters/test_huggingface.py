@@ -271,7 +271,11 @@ limit = 12
             'event = "bad"\ntokenizer = "model"',
             'architecture = "huggingface"\noptions = {{ folder = "{folder}" }}\n[model.training]\nepochs = 2',
         ),
-        ('event = "bad"', 'architecture = "transformer_text"\noptions = {{ width = 8, buckets = 256 }}\n[model.training]\nepochs = 3'),
+        pytest.param(
+            'event = "bad"',
+            'architecture = "transformer_text"\noptions = {{ width = 8, buckets = 256 }}\n[model.training]\nepochs = 3',
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["brought", "fine-tuned", "from scratch"],
 )

@@ -42,6 +42,8 @@ def torsion() -> set[Point]:
     """The eight points whose order divides 8, found from random points without the large part of their order."""
     found: set[Point] = set()
     for y in range(2, 50):
+        if len(found) == 8:
+            break
         point = lift(y)
         if point is not None:
             small = times(ORDER, point)

@@ -13,6 +13,7 @@ from audit.robustness.attacks.transfer import Transfer
 from audit.robustness.campaign import Campaign
 from audit.robustness.flags import find_flags
 from audit.robustness.forward import decided, decided_logits, fast_classifier
+from audit.robustness.labelled_rows import require_labelled
 from audit.robustness.method import Attack
 from audit.robustness.proving import unreachable_classes
 from audit.robustness.result import Flag, Robustness
@@ -129,15 +130,9 @@ def _checked(classifier: Classifier, inputs: Tensor, labels: Tensor, eps: float)
     if not 0 <= eps < math.inf:
         raise ConfigurationError(f"eps must be at least 0 and finite, got {eps}", remedy="nearest_wrong looks for the least change")
     shape = classifier.schema.shape
-    if tuple(inputs.shape[1:]) != shape or labels.dim() != 1 or labels.is_floating_point():
-        raise DataError(
-            f"an attack needs inputs (N, {', '.join(map(str, shape))}) and whole labels (N,), got {tuple(inputs.shape)} and "
-            f"{labels.dtype} {tuple(labels.shape)}"
-        )
-    if len(inputs) == 0 or len(inputs) != len(labels):
-        raise DataError(f"an attack needs rows and a label for each, got {len(inputs)} rows and {len(labels)} labels")
-    if labels.min() < 0 or labels.max() >= len(classifier.classes):
-        raise DataError(f"labels must lie in 0 to {len(classifier.classes) - 1}, got {int(labels.min())} to {int(labels.max())}")
+    if tuple(inputs.shape[1:]) != shape:
+        raise DataError(f"an attack needs inputs (N, {', '.join(map(str, shape))}), got {tuple(inputs.shape)}")
+    require_labelled("an attack", len(inputs), labels, classifier)
     if not inputs.isfinite().all():
         raise DataError(
             f"inputs must be finite, got {int((~inputs.isfinite()).sum())} values that are not", remedy="fill missing values first"

@@ -88,7 +88,7 @@ class Attempt:
             u: Changed rows in units of change ``(m, *S)``.
             rows: Which rows they are of ``(m,)``.
         """
-        self._count(self.queries, rows)
+        self._count(rows, self.queries)
         with torch.no_grad():
             return self._finite(self._forward(self._input(u, rows)))
 
@@ -101,8 +101,7 @@ class Attempt:
             loss: What is to grow.
             aims: The class that each aims at ``(m,)``, for a loss that has an aim.
         """
-        self._count(self.queries, rows)
-        self._count(self.gradients, rows)
+        self._count(rows, self.queries, self.gradients)
         with torch.enable_grad():
             u = u.detach().requires_grad_()
             logits = self._finite(self._forward(self._input(u, rows)))
@@ -126,7 +125,7 @@ class Attempt:
             x = self._valid(x, rows)
             logits = None
         if logits is None:
-            self._count(self.queries, rows)
+            self._count(rows, self.queries)
             with torch.no_grad():
                 logits = self._finite(self._forward(x))
         wrong = decided(logits) != self.labels[rows]
@@ -184,11 +183,14 @@ class Attempt:
             self.broken[gained] = True
 
     @staticmethod
-    def _count(counter: Tensor, rows: Tensor) -> None:
-        counter.add_(torch.bincount(rows, minlength=len(counter)))
+    def _count(rows: Tensor, *counters: Tensor) -> None:
+        counted = torch.bincount(rows, minlength=len(counters[0]))
+        for counter in counters:
+            counter.add_(counted)
 
     @staticmethod
     def _finite(logits: Tensor) -> Tensor:
-        if not logits.isfinite().all():
+        # A finite sum has no other terms, and is quicker to find out.
+        if not logits.sum().isfinite() and not logits.isfinite().all():
             raise DataError("the classifier answers with values that are not finite", remedy="check its weights and its inputs")
         return logits

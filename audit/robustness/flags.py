@@ -147,11 +147,11 @@ def _unbounded(forward: Forward, allowed: PerturbationSet, labels: Tensor, names
         return
     everything = replace(allowed, norm="Linf", eps=float(span.amax().clamp_min(1.0)))
     attempt, _ = _attempt(forward, everything, labels, names)
-    PGD(restarts=2)(attempt, seed.child("everything"))
-    APGD(loss="dlr")(attempt, seed.child("everything"))
-    stands = ~attempt.broken & ~campaign.proven[names]
-    if not _many(stands, _SHARE):
-        return
+    for attack in (PGD(steps=_STEPS), PGD(restarts=2), APGD(loss="dlr")):
+        attack(attempt, seed.child("everything"))
+        stands = ~attempt.broken & ~campaign.proven[names]
+        if not _many(stands, _SHARE):
+            return
     # Only a row that is wrong somewhere can be reproached for standing: with what another row has, as far as it may change.
     wrong = torch.zeros_like(stands)
     for other in range(1, min(len(labels), _OTHERS + 1)):

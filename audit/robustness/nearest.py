@@ -11,6 +11,7 @@ from torch import Tensor
 
 from audit.robustness.attempt import Attempt
 from audit.robustness.forward import decided, decided_logits
+from audit.robustness.labelled_rows import require_labelled
 from audit.robustness.method import ATTACKS, Attack
 from classifier.chunks import chunk_size
 from classifier.classifier import Classifier
@@ -71,10 +72,7 @@ def nearest_wrong(
     """
     chosen = tuple(attacks) or minimum_attacks(classifier, norm)
     _require(classifier, chosen, norm)
-    if len(inputs) == 0 or len(inputs) != len(labels):
-        raise DataError(f"an attack needs rows and a label for each, got {len(inputs)} rows and {len(labels)} labels")
-    if labels.min() < 0 or labels.max() >= len(classifier.classes):
-        raise DataError(f"labels must lie in 0 to {len(classifier.classes) - 1}, got {int(labels.min())} to {int(labels.max())}")
+    require_labelled("an attack", len(inputs), labels, classifier)
     x, y = inputs.to(classifier.device), labels.to(classifier.device)
     forward, modality = decided_logits(classifier, threshold), modality_of(classifier.schema) if constrained else None
     logits = forward(x)

@@ -33,7 +33,8 @@ class Robustness:
     Args:
         clean_accuracy: Share of rows that are right before anything is changed.
         robust_accuracy: Share that is right and stays so; an upper bound, since a stronger attack may find more.
-        certified_accuracy: Share that is proven to stay right; a lower bound, missing with the reason where nothing can be proven.
+        certified_accuracy: Share that is proven to stay right, as far as proving spared attacks; a lower bound, missing with the
+            reason where nothing can be proven. `certify` tries every row.
         robust: Which rows are right and stay so ``(N,)``, bool.
         certified: Which are proven to ``(N,)``, bool.
         adversarial: For each row that fell a changed row that is wrong, else the row itself ``(N, *S)``.

@@ -20,6 +20,8 @@ SUITES: _Entries = {
         ("transfer", {}), ("hop_skip_jump", {}), ("random_search", {}),
     ),
 }  # fmt: skip
+#: Passes that each spends on a row that stands, about.
+PASSES = {"quick": 300, "standard": 8000, "thorough": 40_000}
 # Where only valid rows of a table count: a law that windows and boundaries do not know.
 _VALID_ROWS: _Entries = {
     "quick": (("apgd", {"steps": 10}), ("constrained_apgd", {})),

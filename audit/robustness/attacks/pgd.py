@@ -1,7 +1,7 @@
 """PGD: projected gradient ascent with steps that shrink on a schedule (Madry et al., 2018, arXiv:1706.06083).
 
-The loss is the margin of one other class over the true one, which does not saturate as cross-entropy does
-(Carlini and Wagner, 2017); each restart aims at another class.
+It begins with the surprise at the label. That saturates where a classifier is very sure, so each restart climbs the margin
+of another class over the true one (Carlini and Wagner, 2017).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from audit.robustness.attacks._starts import random_starts
 from audit.robustness.attempt import Attempt
-from audit.robustness.losses import targeted_margin
+from audit.robustness.losses import cross_entropy, targeted_margin
 from audit.robustness.method import Attack, register
 from classifier.errors import ConfigurationError
 from classifier.seeds import Seed
@@ -19,7 +19,7 @@ from classifier.seeds import Seed
 @register
 @dataclass(frozen=True, kw_only=True)
 class PGD(Attack):
-    """Climb the margin from the row itself towards each other class, the likeliest first, then from random points.
+    """Climb cross-entropy from the row itself, then the margin of each other class, the likeliest first, then from random points.
 
     Args:
         steps: Gradient steps of each restart.
@@ -38,12 +38,12 @@ class PGD(Attack):
             rows = attempt.standing
             if len(rows) == 0:
                 return
-            rounds, aim = divmod(restart, attempt.classes - 1)
-            aims = attempt.order(rows)[:, aim]
+            rounds, aim = divmod(restart - 1, attempt.classes - 1) if restart else (0, 0)
+            loss, aims = (targeted_margin, attempt.order(rows)[:, aim]) if restart else (cross_entropy, attempt.labels[rows])
             allowed = attempt.allowed[rows]
             u = random_starts(attempt, rows, seed, place=restart) if rounds else allowed.centre
             for step in range(self.steps):
-                logits, _, gradient = attempt.climb(u, rows, targeted_margin, aims)
+                logits, _, gradient = attempt.climb(u, rows, loss, aims)
                 gone = attempt.submit(u, rows, logits)
                 if gone.any():
                     rows, aims, allowed, u, gradient = rows[~gone], aims[~gone], allowed[~gone], u[~gone], gradient[~gone]

@@ -13,6 +13,7 @@ from audit.robustness.certificates.exact_network import DenseNetwork, decision_l
 from audit.robustness.certificates.exact_program import Program
 from audit.robustness.certificates.exact_region import LawfulRegion
 from audit.robustness.forward import decided
+from audit.robustness.labelled_rows import require_labelled
 from classifier.chunks import chunk_size
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, DataError, NotApplicableError
@@ -184,7 +185,4 @@ def _require(classifier: Classifier, x: Tensor, y: Tensor, eps: float, threshold
         raise ConfigurationError(f"threshold must lie between 0 and 1, got {threshold}")
     if nodes < 1 or binaries < 0:
         raise ConfigurationError(f"nodes must be at least 1 and binaries at least 0, got {nodes} and {binaries}")
-    if len(x) == 0 or len(x) != len(y):
-        raise DataError(f"an exact answer needs rows and a label for each, got {len(x)} rows and {len(y)} labels")
-    if y.min() < 0 or y.max() >= len(classifier.classes):
-        raise DataError(f"labels must lie in 0 to {len(classifier.classes) - 1}, got {int(y.min())} to {int(y.max())}")
+    require_labelled("an exact answer", len(x), y, classifier)

@@ -17,6 +17,7 @@ from audit.robustness.certificates.refusal import not_certifiable
 from audit.robustness.certificates.region import Region
 from audit.robustness.certificates.rounding import rounding_error
 from audit.robustness.certificates.tracing import traced
+from audit.robustness.labelled_rows import require_labelled
 from classifier.adapters._answers import Ordered
 from classifier.chunks import chunk_size, in_chunks
 from classifier.classifier import Classifier
@@ -120,12 +121,9 @@ def require_rows(classifier: Classifier, inputs: Tensor, labels: Tensor) -> None
     Raises:
         DataError: If there are none, a label is no class, or an input is not finite.
     """
-    if len(inputs) == 0 or len(inputs) != len(labels):
-        raise DataError(f"a certificate needs rows and a label for each, got {len(inputs)} rows and {len(labels)} labels")
+    require_labelled("a certificate", len(inputs), labels, classifier)
     if tuple(inputs.shape[1:]) != classifier.schema.shape:
         raise DataError(f"rows must have the shape {classifier.schema.shape}, got {tuple(inputs.shape[1:])}")
-    if labels.is_floating_point() or labels.min() < 0 or labels.max() >= len(classifier.classes):
-        raise DataError(f"labels must be whole, from 0 to {len(classifier.classes) - 1}, got {labels.min()} to {labels.max()}")
     if not inputs.isfinite().all():
         raise DataError("rows must be finite, got values that are not", remedy="leave out rows with missing values")
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from audit.robustness.certificates.exact_network import decision_logits
 from audit.robustness.forward import decided
+from audit.robustness.labelled_rows import require_labelled
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, DataError, NotApplicableError
 from classifier.modality import modality_of
@@ -162,7 +163,4 @@ def _require(classifier: Classifier, x: Tensor, y: Tensor, sigma: float, n0: int
         raise ConfigurationError(f"alpha must lie between 0 and 0.5, got {alpha}")
     if not 0 < threshold < 1:
         raise ConfigurationError(f"threshold must lie between 0 and 1, got {threshold}")
-    if len(x) == 0 or len(x) != len(y):
-        raise DataError(f"smoothing needs rows and a label for each, got {len(x)} rows and {len(y)} labels")
-    if y.min() < 0 or y.max() >= len(classifier.classes):
-        raise DataError(f"labels must lie in 0 to {len(classifier.classes) - 1}, got {int(y.min())} to {int(y.max())}")
+    require_labelled("smoothing", len(x), y, classifier)

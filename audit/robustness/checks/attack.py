@@ -13,7 +13,7 @@ from audit.check import Check, register
 from audit.evidence import Cell, Evidence, Figure, Series, Table
 from audit.robustness.attacking import attack
 from audit.robustness.result import Flag, Robustness
-from audit.robustness.suites import SUITES
+from audit.robustness.suites import PASSES, SUITES
 from audit.subject import Need, Subject
 from classifier.errors import ConfigurationError, NotApplicableError, did_you_mean
 from classifier.metric import Metric
@@ -25,8 +25,6 @@ from classifier.statistics import proportion
 
 # Parts of the example; an attack on an image changes every patch. And images that are shown beside what became of them.
 _SHOWN, _PICTURES = 12, 3
-# Passes that a suite spends on a row that stands, about.
-_PASSES = {"quick": 300, "standard": 8000, "thorough": 40_000}
 
 
 @register
@@ -59,7 +57,7 @@ class UnderAttack(Check):
 
     def forward_rows(self, rows: int) -> int:
         # What falls within a small radius is not attacked within a larger one.
-        return 2 * len(self.eps) * _PASSES[self.suite] * min(rows, self.limit) // 2
+        return 2 * len(self.eps) * PASSES[self.suite] * min(rows, self.limit) // 2
 
     def measure(self, subject: Subject, seed: Seed) -> Evidence:
         test = subject.test

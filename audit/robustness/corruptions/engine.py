@@ -12,6 +12,7 @@ from torch import Tensor
 
 from audit.robustness.corruptions.corruption import SEVERITIES, Corruption, corruption_of, corruption_seed, refusals
 from audit.robustness.corruptions.row_draws import RowDraws
+from audit.robustness.labelled_rows import require_labelled
 from classifier.chunks import chunk_size, in_chunks
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, DataError, NotApplicableError
@@ -137,10 +138,7 @@ def answers_under_corruption(
     schema = classifier.schema
     if not severities or not set(severities) <= set(SEVERITIES):
         raise ConfigurationError(f"severities must be of 1 to {max(SEVERITIES)}, got {list(severities)}")
-    if len(inputs) == 0 or len(inputs) != len(labels):
-        raise DataError(f"corruptions need rows and a label for each, got {len(inputs)} rows and {len(labels)} labels")
-    if labels.min() < 0 or labels.max() >= len(classifier.classes):
-        raise DataError(f"labels must lie in 0 to {len(classifier.classes) - 1}, got {int(labels.min())} to {int(labels.max())}")
+    require_labelled("a corruption", len(inputs), labels, classifier)
     names = _names(inputs, schema, rows)
     typical = inputs if reference is None else reference
     asked = {kind: corruption_of(schema, kind, typical).why_not() for kind in kinds} if kinds else refusals(schema, typical)

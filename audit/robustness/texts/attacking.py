@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from audit.robustness.labelled_rows import require_labelled
 from audit.robustness.texts.budgets import allowance, require_budget
 from audit.robustness.texts.deciding import Decider
 from audit.robustness.texts.distance import edit_distance
@@ -16,7 +17,7 @@ from audit.robustness.texts.greedy import Greedy, Standing
 from audit.robustness.texts.strings import encoded, require_texts, strings_of
 from audit.robustness.texts.words import Words
 from classifier.classifier import Classifier
-from classifier.errors import ConfigurationError, DataError, did_you_mean
+from classifier.errors import ConfigurationError, did_you_mean
 from classifier.metric import Metric
 from classifier.seeds import Seed
 from classifier.statistics import proportion
@@ -119,10 +120,7 @@ def attack_texts(
         seed=Seed(seed, ("texts",)),
     )
     y = torch.as_tensor(labels, dtype=torch.int64).cpu()
-    if len(texts) == 0 or y.shape != (len(texts),):
-        raise DataError(f"an attack needs texts and a label for each, got {len(texts)} texts and labels of the shape {tuple(y.shape)}")
-    if y.min() < 0 or y.max() >= len(classifier.classes):
-        raise DataError(f"labels must lie in 0 to {len(classifier.classes) - 1}, got {int(y.min())} to {int(y.max())}")
+    require_labelled("an attack", len(texts), y, classifier)
     strings, tested = strings_of(classifier.schema, texts)
     standing: list[Standing | None] = [None] * len(strings)
     right = torch.zeros_like(tested)

@@ -104,10 +104,14 @@ def test_a_radius_that_cannot_be_is_refused(eps: float) -> None:
         attack(classifier, x, y, eps=eps)
 
 
-def test_inputs_and_labels_of_another_form_are_refused_with_both() -> None:
+def test_inputs_and_labels_of_another_form_are_refused() -> None:
     classifier, x, y = case(Constant())
-    for inputs, labels in ((x[:, :3], y), (x, y.float()), (x, y[:, None])):
-        with pytest.raises(DataError, match=r"an attack needs inputs \(N, 4\) and whole labels \(N,\)"):
+    for inputs, labels, wrong in (
+        (x[:, :3], y, r"needs inputs \(N, 4\), got \(60, 3\)"),
+        (x, y.float(), "needs whole labels, got torch.float32"),
+        (x, y[:, None], r"a label for each, got 60 rows and labels of the shape \(60, 1\)"),
+    ):
+        with pytest.raises(DataError, match=wrong):
             attack(classifier, inputs, labels, eps=0.1)
     assert torch.equal(attack(classifier, x.double(), y.int(), eps=0.1).robust, attack(classifier, x, y, eps=0.1).robust)
 

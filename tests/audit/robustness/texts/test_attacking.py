@@ -202,10 +202,10 @@ def test_the_known_answers_hold_and_are_of_this_room() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"texts": []}, DataError, "needs texts and a label for each, got 0"),
-        ({"texts": "rotten room"}, DataError, "needs texts and a label for each, got 11"),
+        ({"texts": []}, DataError, "needs rows and a label for each, got 0"),
+        ({"texts": "rotten room"}, DataError, "needs rows and a label for each, got 11"),
         ({"texts": ["rotten", 3]}, DataError, "list of strings, or encoded texts, got a int"),
-        ({"labels": [1]}, DataError, r"got 2 texts and labels of the shape \(1,\)"),
+        ({"labels": [1]}, DataError, r"got 2 rows and labels of the shape \(1,\)"),
         ({"labels": [1, 2]}, DataError, "labels must lie in 0 to 1, got 1 to 2"),
         ({"edits": ("homoglyph",)}, ConfigurationError, "no edit 'homoglyph'; did you mean 'homoglyphs'"),
         ({"edits": "deletion"}, ConfigurationError, "edits must be a list"),

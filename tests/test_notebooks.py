@@ -12,9 +12,10 @@ import pytest
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOKS = sorted(path.relative_to(EXAMPLES) for path in EXAMPLES.glob("*/*.ipynb"))
 _LARGEST = 400_000
-# Numbers of the line that states a measured number with its interval; another processor may round a few rows otherwise.
+# Numbers of the line that states a measured number with its interval; another processor may round a few rows otherwise,
+# and after training on what it rounded, decide so many rows otherwise.
 _MEASURED = re.compile(r"(?P<name>\w[\w -]*): +(?P<value>\d\.\d+) \[[\d., ]+\], n = (?P<n>\d+)")
-_NEAR = 0.03
+_NEAR, _ROWS = 0.03, 3
 
 
 def read(notebook: Path) -> Any:
@@ -78,4 +79,4 @@ def test_a_notebook_runs_anew_and_shows_what_it_showed(notebook: Path, tmp_path:
     assert new.keys() == old.keys()
     for name, (value, n) in old.items():
         assert new[name][1] == n
-        assert new[name][0] == pytest.approx(value, abs=_NEAR), name
+        assert new[name][0] == pytest.approx(value, abs=max(_NEAR, _ROWS / n)), name

@@ -21,7 +21,9 @@ from trainer import train
 
 Assay = Callable[..., tuple[int, str, str]]
 
-CHECKS = """
+CHECKS = (
+    (Path(__file__).parent / "quick-checks.toml").read_text()
+    + """
 [checks."explanation.attribution"]
 limit = 10
 background = 4
@@ -30,41 +32,10 @@ samples = 64
 limit = 20
 suite = "quick"
 eps = [0.05, 0.1]
-[checks."robustness.bounds"]
-limit = 10
-exact = 2
-suite = "quick"
-eps = [0.1]
-[checks."robustness.smoothing"]
-limit = 4
-n = 200
-n0 = 20
-[checks."robustness.corruptions"]
-limit = 10
-resamples = 20
-[checks."robustness.distance"]
-limit = 10
-steps = 5
-targets = 1
-queries = 50
-[checks."robustness.transfer"]
-limit = 20
-queries = [20]
-steps = 4
-[checks."robustness.backdoor"]
-rows = 6
-steps = 5
-rotations = 2
-[checks."robustness.feature_costs"]
-limit = 5
-values = 8
-[checks."robustness.out_of_distribution"]
-resamples = 20
-[checks."data.label_errors"]
-resamples = 20
 [checks."performance.learning"]
 permutations = 300
 """
+)
 POLICY = """
 [policy]
 id = "p"

@@ -14,6 +14,8 @@ from audit import Audit
 
 Assay = Callable[..., tuple[int, str, str]]
 
+# Options that make its checks quick.
+QUICK = (Path(__file__).parent / "quick-checks.toml").read_text()
 CONFIGURATION = """
 [audit]
 name = "small-digits"
@@ -47,38 +49,6 @@ eps = [0.1, 0.5]
 limit = 30
 suite = "quick"
 
-[checks."robustness.bounds"]
-limit = 10
-exact = 2
-suite = "quick"
-eps = [0.1]
-[checks."robustness.smoothing"]
-limit = 4
-n = 200
-n0 = 20
-[checks."robustness.corruptions"]
-limit = 10
-resamples = 20
-[checks."robustness.distance"]
-limit = 10
-steps = 5
-targets = 1
-queries = 50
-[checks."robustness.transfer"]
-limit = 20
-queries = [20]
-steps = 4
-[checks."robustness.backdoor"]
-rows = 6
-steps = 5
-rotations = 2
-[checks."robustness.feature_costs"]
-limit = 5
-values = 8
-[checks."robustness.out_of_distribution"]
-resamples = 20
-[checks."data.label_errors"]
-resamples = 20
 
 [checks."performance.accuracy"]
 resamples = 100
@@ -92,7 +62,7 @@ permutations = 200
 def digits(tmp_path: Path) -> None:
     bunch = load_digits()
     np.savez_compressed(tmp_path / "digits.npz", images=bunch.images[:500].astype(np.uint8), labels=bunch.target[:500])
-    (tmp_path / "audit.toml").write_text(CONFIGURATION)
+    (tmp_path / "audit.toml").write_text(CONFIGURATION + QUICK)
 
 
 @pytest.mark.usefixtures("digits")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from classifier.metric import Better, Bound, Metric
 from classifier.seeds import Seed
@@ -30,7 +30,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
         n: How many there were, at least 1.
         confidence: Coverage.
     """
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = float(special.ndtri((1 + confidence) / 2))
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -41,8 +41,8 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
 def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact binomial interval of a proportion (Clopper and Pearson, 1934)."""
     tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(stats.beta.ppf(1 - tail, successes + 1, n - successes))
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(special.betaincinv(successes + 1, n - successes, 1 - tail))
     return low, high
 
 
@@ -130,9 +130,9 @@ def _weights(generator: np.random.Generator, rows: int, n: int, strata: NDArray[
 def _bias_corrected(replicates: Array, value: float, confidence: float) -> tuple[float, float]:
     # Half of the ties count as below, or a statistic on a lattice would look biased.
     below = (np.mean(replicates < value) + np.mean(replicates <= value)) / 2
-    shift = stats.norm.ppf(np.clip(below, 1 / len(replicates), 1 - 1 / len(replicates)))
-    z = stats.norm.ppf((1 + confidence) / 2)
-    low, high = np.quantile(replicates, stats.norm.cdf([2 * shift - z, 2 * shift + z]))
+    shift = special.ndtri(np.clip(below, 1 / len(replicates), 1 - 1 / len(replicates)))
+    z = special.ndtri((1 + confidence) / 2)
+    low, high = np.quantile(replicates, special.ndtr([2 * shift - z, 2 * shift + z]))
     return float(low), float(high)
 
 
@@ -143,7 +143,9 @@ def mean(name: str, values: Array, seed: Seed, *, better: Better = "higher", str
 
 def midranks(values: Array) -> Array:
     """Ranks from 1, ties sharing their mean rank ``(N,)``."""
-    ranks: Array = stats.rankdata(values)
+    _, place, equal = np.unique(values, return_inverse=True, return_counts=True)
+    # Equal values share the middle of their ranks.
+    ranks: Array = (equal.cumsum() - (equal - 1) / 2)[place]
     return ranks
 
 
@@ -178,7 +180,7 @@ def roc_auc_metric(name: str, scores: Array, positive: NDArray[np.bool_], *, con
         low, high = clopper_pearson(round(value * min(positives, negatives)), min(positives, negatives), confidence)
         return Metric(name, value, low, high, n, confidence=confidence, interval="clopper-pearson", better=better)
     variance = above.var(ddof=1) / positives + below.var(ddof=1) / negatives
-    half = stats.norm.ppf((1 + confidence) / 2) * np.sqrt(variance) / (value * (1 - value))
+    half = special.ndtri((1 + confidence) / 2) * np.sqrt(variance) / (value * (1 - value))
     logit = special.logit(value)
     low, high = special.expit(logit - half), special.expit(logit + half)
     return Metric(name, value, float(low), float(high), n, confidence=confidence, interval="delong", better=better)

@@ -10,16 +10,21 @@ import typer
 from assay.audit import audit_from_file
 from assay.check import check_configuration
 from assay.deidentify import deidentify_table
+from assay.diff import compare_bundles
 from assay.doctor import examine_machine
 from assay.explain import explain_rows
 from assay.init import begin
 from assay.inspect import show_structure
 from assay.keygen import make_key
+from assay.publish import publish_bundle
+from assay.report import render_report
+from assay.reproduce import reproduce_bundle
 from assay.rewrap import rewrap_file
 from assay.scan import scan_path
 from assay.seal import seal_path
 from assay.selftest import test_engines
 from assay.sign import sign_path
+from assay.timestamp import app as timestamp
 from assay.train import train_from_file
 from assay.unseal import unseal_path
 from assay.verify import verify_folder
@@ -40,7 +45,12 @@ app.command("check")(check_configuration)
 app.command("train")(train_from_file)
 app.command("explain")(explain_rows)
 app.command("audit")(audit_from_file)
+app.command("report")(render_report)
 app.command("verify")(verify_folder)
+app.command("diff")(compare_bundles)
+app.command("reproduce")(reproduce_bundle)
+app.command("publish")(publish_bundle)
+app.add_typer(timestamp, name="timestamp")
 app.command("keygen")(make_key)
 app.command("seal")(seal_path)
 app.command("unseal")(unseal_path)

@@ -158,6 +158,10 @@ def _require_same(bundle: VerifiedBundle, statement: Statement) -> None:
 
 def _audited(bundle: VerifiedBundle) -> tuple[dict[str, Any], Audited]:
     """The record, and what it comes to: the rules that hold, those that hold with a reservation, and those that are violated."""
+    if bundle.record != RECORD:
+        raise ConfigurationError(
+            f"{bundle.folder} is a published copy, whose manifests do not vouch for all that it says", remedy="sign the bundle itself"
+        )
     try:
         record: Any = json.loads(bundle.read(RECORD))
         findings = [_verdict(finding) for finding in record["findings"]]

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from audit.evidence import Evidence
 from audit.manifests import VerifiedBundle, verify_bundle, write_manifests
 from audit.policy import VERDICTS, Finding, Verdict
+from audit.recomputation.record import LONGEST, require_readable
 from audit.sealed_rows import SealedRows, about_single_cases, with_single, without_single
+from audit.strict_json import parse_strictly
 from classifier.known_answer import KnownAnswer
 from classifier.records import parse_record, read_record, write_atomically, write_record
 
@@ -165,8 +167,11 @@ class Audit:
             IntegrityError: If a file was changed, is missing, or is named nowhere, or what is sealed does not open.
         """
         verified = verify_bundle(Path(folder))
-        record = parse_record(cls, verified.read(RECORD), str(verified.folder / RECORD))
-        return replace(record, evidence=tuple(_verified_evidence(verified, evidence.check, decrypt) for evidence in record.evidence))
+        # Of a published copy, the record without single cases; a newer one is refused by its number, before it is read.
+        content, source = verified.read(verified.record), str(verified.folder / verified.record)
+        require_readable(parse_strictly(content, source, longest=LONGEST), source)
+        record = parse_record(cls, content, source)
+        return replace(record, evidence=tuple(_verified_evidence(verified, evidence, decrypt) for evidence in record.evidence))
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -207,9 +212,11 @@ def load_evidence(folder: Path, check: str, rows: SealedRows | None = None) -> E
     return replace(evidence, arrays=_arrays(arrays.read_bytes())) if arrays.exists() else evidence
 
 
-def _verified_evidence(bundle: VerifiedBundle, check: str, decrypt: Callable[[bytes], bytes] | None) -> Evidence:
+def _verified_evidence(bundle: VerifiedBundle, told: Evidence, decrypt: Callable[[bytes], bytes] | None) -> Evidence:
     """The same from the bytes that the manifest names, whatever has become of the files since."""
-    name = f"evidence/{check}.json"
+    check, name = told.check, f"evidence/{told.check}.json"
+    if name in bundle.withheld:
+        return told
     evidence = parse_record(Evidence, bundle.read(name), str(bundle.folder / name))
     arrays = f"evidence/{check}.safetensors"
     if f"{arrays}.age" in bundle.files and decrypt is not None:

@@ -11,7 +11,10 @@ from pydantic import Field, model_validator
 from audit.brought import KINDS, BroughtPart, read_schema
 from audit.brought_data import require_fills, require_precision, with_left_out, with_stated_constants
 from audit.data_part import DataPart
+from audit.declarations_part import DeclarationsPart
 from audit.policy import Policy
+from audit.policy_part import PolicyPart, ReportPart
+from audit.responses_part import ResponsePart
 from audit.seal_part import SealPart
 from audit.subject import Decision, Subject
 from audit.toml_files import Form, read_toml
@@ -35,7 +38,7 @@ class AuditPart(Form):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: int = 0
     profile: Profile = "standard"
-    languages: tuple[Literal["en"], ...] = ("en",)
+    languages: Annotated[tuple[Literal["en", "zh-CN"], ...], Field(min_length=1)] = ("en",)
 
 
 class CostsPart(Form):
@@ -112,12 +115,6 @@ class ModelPart(BroughtPart):
         return tuple(folder / name for name in named if name is not None)
 
 
-class PolicyPart(Form):
-    """``[policy]``: the file with the rules."""
-
-    path: str
-
-
 class Configuration(Form):
     """The whole of ``audit.toml``."""
 
@@ -126,10 +123,12 @@ class Configuration(Form):
     decision: DecisionPart = DecisionPart()
     model: ModelPart
     checks: dict[str, dict[str, Any]] = {}
-    declarations: dict[str, str] = {}
+    declared: DeclarationsPart = Field(DeclarationsPart(), alias="declarations")
     seal: SealPart = SealPart()
     trust: TrustPart = TrustPart()
     policy: PolicyPart | None = None
+    report: ReportPart = ReportPart()
+    responses: dict[str, ResponsePart] = {}
 
     @classmethod
     def read(cls, path: str | Path) -> Configuration:
@@ -140,9 +139,23 @@ class Configuration(Form):
         """
         return read_toml(cls, Path(path))
 
+    @property
+    def declarations(self) -> dict[str, str]:
+        """What the model's owner declares, in words."""
+        return self.declared.stated()
+
     def read_policy(self, folder: Path) -> Policy | None:
-        """The rules, if a file of them is named."""
-        return Policy.read(folder / self.policy.path) if self.policy else None
+        """The rules, if any are named, held against what is known before the data are read.
+
+        Raises:
+            ConfigurationError: If the policy does not fit, serves a clause that no catalogue has, or is about an attribute that is
+                not protected.
+        """
+        if self.policy is None:
+            return None
+        policy = self.policy.read(folder)
+        policy.check_groups(dict.fromkeys(self.data.protected, ()))
+        return policy
 
     def read_splits(self, folder: Path) -> Splits:
         """The data, cut into parts or read from the files of the parts.

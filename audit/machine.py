@@ -17,6 +17,7 @@ EXTRAS = {
     "onnx": "onnxruntime",
     "parquet": "pyarrow",
     "supply-chain": "cyclonedx",
+    "timestamps": "rfc3161_client",
     "serve": "fastapi",
     "ray": "ray",
 }

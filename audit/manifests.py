@@ -9,24 +9,25 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import file_digest
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from audit.redactions import PUBLIC, RECORD, REDACTIONS, Redactions
 from audit.strict_json import LONGEST, parse_strictly
 from classifier.errors import IntegrityError
 from classifier.records import canonical_json, sha256, sha256_file, write_atomically
 
-MANIFEST, RENDERINGS, ATTESTATION = "manifest.json", "renderings.json", "attestation.dsse.json"
+MANIFEST, RENDERINGS, ATTESTATION, TIMESTAMP = "manifest.json", "renderings.json", "attestation.dsse.json", "timestamp.tsr"
 # What the manifest covers: all that inputs and seed determine. What was sealed is other bytes each time.
-RECORDED = ("audit.json", "audit.toml", "policy.toml", "evidence/*.json", "evidence/*.safetensors")
-# The signature is over the manifests, so they cannot name it.
-UNNAMED = frozenset({MANIFEST, RENDERINGS, ATTESTATION})
+RECORDED = (RECORD, PUBLIC, "audit.toml", "policy.toml", "evidence/*.json", "evidence/*.safetensors")
+# The signature is over the manifests, the time stamp over the signature, and a published copy keeps both: they cannot name these.
+UNNAMED = frozenset({MANIFEST, RENDERINGS, ATTESTATION, TIMESTAMP, REDACTIONS})
 THREADS = 2
 # Neither through a link, nor for ever, should the file have become a pipe by now. Not every system has every flag.
 _FLAGS = sum(getattr(os, flag, 0) for flag in ("O_RDONLY", "O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
@@ -41,12 +42,21 @@ class VerifiedBundle:
     Args:
         folder: Where it is.
         manifests: SHA-256 of ``manifest.json`` and of ``renderings.json``, of the very bytes that the files were held against.
-        files: SHA-256 of every file that they name.
+        files: SHA-256 of every file that they name and that is there.
+        withheld: SHA-256 of every file that they name and that a published copy leaves out.
+        made: SHA-256 of what the publisher put in its place. No manifest vouches for it.
     """
 
     folder: Path
     manifests: dict[str, str]
     files: dict[str, str]
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    made: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def record(self) -> str:
+        """The file that holds what was measured and judged: of a published copy, the one without single cases."""
+        return PUBLIC if RECORD in self.withheld else RECORD
 
     def read(self, name: str) -> bytes:
         """The content of a file, which may have been changed since it was verified, and is held against its digest again.
@@ -54,10 +64,11 @@ class VerifiedBundle:
         Raises:
             IntegrityError: If it was changed, or is named in no manifest.
         """
-        if name not in self.files:
+        known = {**self.made, **self.files}
+        if name not in known:
             raise IntegrityError(f"{_told(self.folder, name)} is named in no manifest", remedy=_SOURCE)
         content = _read(self.folder / name)
-        if sha256(content) != self.files[name]:
+        if sha256(content) != known[name]:
             raise IntegrityError(f"{_told(self.folder, name)} was changed since it was verified", remedy=_SOURCE)
         return content
 
@@ -86,8 +97,12 @@ def verify_bundle(folder: Path) -> VerifiedBundle:
         for twice in sorted(expected.keys() & digests.keys()):
             raise IntegrityError(f"{_told(folder, twice)} is named in two manifests", remedy="take the bundle from its source")
         expected |= digests
-    _require_different(folder, expected)
+    redactions = _read_redactions(folder, expected)
+    _require_different(folder, [*expected, *redactions.made])
     present = _list_files(folder)
+    # What was withheld and is there again is held against its digest like any other file.
+    withheld = {name: file.sha256 for name, file in redactions.withheld.items() if name not in present}
+    expected = {name: digest for name, digest in expected.items() if name not in withheld} | dict(redactions.made)
     for name in sorted(expected.keys() - present.keys()):
         raise IntegrityError(f"{_told(folder, name)} is missing", remedy="take the whole bundle, or run the audit again")
     for name in sorted(present.keys() - expected.keys()):
@@ -104,7 +119,8 @@ def verify_bundle(folder: Path) -> VerifiedBundle:
     after = _list_files(folder)
     for name in sorted(expected.keys() | after.keys()):
         _require_same(folder, name, present.get(name), after.get(name))
-    return VerifiedBundle(folder, manifests, expected)
+    named = {name: digest for name, digest in expected.items() if name not in redactions.made}
+    return VerifiedBundle(folder, manifests, named, withheld, redactions.made)
 
 
 def read_attestation(folder: Path) -> bytes | None:
@@ -113,9 +129,36 @@ def read_attestation(folder: Path) -> bytes | None:
     Raises:
         IntegrityError: If something else is in its place.
     """
-    if not os.path.lexists(folder / ATTESTATION):
+    return _read_unnamed(folder, ATTESTATION)
+
+
+def read_timestamp(folder: Path) -> bytes | None:
+    """The response of an authority for time stamps, or ``None`` if there is none.
+
+    Raises:
+        IntegrityError: If something else is in its place.
+    """
+    return _read_unnamed(folder, TIMESTAMP)
+
+
+def _read_unnamed(folder: Path, name: str) -> bytes | None:
+    if not os.path.lexists(folder / name):
         return None
-    return _read(folder / ATTESTATION, LONGEST + 1)
+    return _read(folder / name, LONGEST + 1)
+
+
+def _read_redactions(folder: Path, expected: Mapping[str, str]) -> Redactions:
+    """What a published copy says that it leaves out, each of which a manifest must name."""
+    content = _read_unnamed(folder, REDACTIONS)
+    if content is None:
+        return Redactions()
+    redactions = Redactions.from_json(content, str(folder / REDACTIONS))
+    for name, file in redactions.withheld.items():
+        if expected.get(name) != file.sha256:
+            raise IntegrityError(f"{folder / REDACTIONS} names {_told(folder, name)} with a digest that no manifest has", remedy=_SOURCE)
+    for name in redactions.made.keys() & expected.keys():
+        raise IntegrityError(f"{_told(folder, name)} is named in a manifest, and as made for the copy", remedy=_SOURCE)
+    return redactions
 
 
 def _list_files(folder: Path) -> dict[str, os.stat_result]:
@@ -195,7 +238,9 @@ def _parse(content: bytes, path: Path) -> dict[str, str]:
     if not isinstance(digests, dict) or not all(isinstance(d, str) and _DIGEST.fullmatch(d) for d in digests.values()):
         raise IntegrityError(f"{path} is no manifest", remedy=_SOURCE)
     if manifest["version"] != 1:
-        raise IntegrityError(f"{path} is of a later version than 1", remedy="verify it with a newer release")
+        raise IntegrityError(
+            f"{path} is of version {str(manifest['version'])[:20]}, and this release reads version 1", remedy="use a newer release of Assay"
+        )
     for name in digests:
         if name.startswith("/") or "\\" in name or {"", ".", ".."} & set(name.split("/")):
             raise IntegrityError(f"{path} names a file outside the bundle", remedy=_SOURCE)

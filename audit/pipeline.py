@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import platform
 import time
@@ -15,16 +16,19 @@ from typing import Any
 from audit.bundle import RECORD, Audit, write_manifests
 from audit.check import metric_names
 from audit.configuration import Configuration
-from audit.report import render_html, write_figures
+from audit.exports import choose_formats, formats_for, write_exports
+from audit.policy.places import require_measurable
+from audit.public_record import write_public
+from audit.redactions import PUBLIC
+from audit.rendering import Source, write_reports
+from audit.responses_part import gather_responses
 from audit.runner import choose_checks, run
 from audit.sealed_rows import SealedRows
-from audit.supply_chain.checks.files import scanned_files
-from audit.supply_chain.mlbom import write_bill_of_materials
 from audit.vault import ALLOW_UNSIGNED, Identity, decrypt_bytes, encrypt_bytes, seal, unseal
 from classifier.classifier import Classifier
-from classifier.errors import IntegrityError
+from classifier.errors import ConfigurationError, IntegrityError
 from classifier.opening import opening_with
-from classifier.records import canonical_json, explain_storage_errors, replace_folder, require_replaceable, write_atomically
+from classifier.records import canonical_json, explain_storage_errors, read_record, replace_folder, require_replaceable, write_atomically
 from trainer import Epoch
 
 SEALED = "model.safetensors.age"
@@ -37,12 +41,14 @@ class Outcome:
     Args:
         audit: Its record.
         folder: The bundle; of an interrupted audit, the folder from which the next run goes on.
-        languages: Those of its reports.
+        reports: Its reports.
+        lacking: Why reports of some format could not be written, and what to do.
     """
 
     audit: Audit
     folder: Path
-    languages: tuple[str, ...]
+    reports: tuple[Path, ...] = ()
+    lacking: tuple[ConfigurationError, ...] = ()
 
 
 @dataclass
@@ -64,6 +70,7 @@ def audit_configuration(
     output: Path | None = None,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
+    exports: Sequence[str] = (),
     progress: bool | Callable[[Epoch], None] = True,
     identities: Sequence[Identity] = (),
     passphrase: str | None = None,
@@ -78,6 +85,7 @@ def audit_configuration(
         output: Folder of the bundle; by default ``reports/<name>`` in the current folder.
         only: Checks to run, or rooms.
         skip: Checks to leave out, or rooms.
+        exports: Formats for other programs; by default all that the record has what they need for.
         progress: Whether to show bars on a terminal, or a function that is told of every epoch.
         identities: What opens sealed data; by default what ``[seal] identity_file`` names, or the user's own identities.
         passphrase: Tried where data, or ``[seal] identity_file``, are sealed under one.
@@ -91,9 +99,12 @@ def audit_configuration(
     if policy is not None:
         policy.check_metrics(metric_names())
         policy.check_profile(configuration.audit.profile)
-    choose_checks(only, skip, configuration.checks, configuration.audit.profile)
+    decided = datetime.datetime.now(datetime.UTC)
+    checks = choose_checks(only, skip, configuration.checks, configuration.audit.profile)
+    exports = choose_formats(exports)
     folder = output.resolve() if output is not None else Path("reports") / configuration.audit.name
     require_replaceable(folder, RECORD)
+    responses = gather_responses(configuration.responses, [rule.id for rule in policy.rule] if policy else [], folder)
     # A missing key is found before any work is done. Whether what is brought has weights to seal shows when it is there.
     made = configuration.model.kind not in (None, "path", "huggingface")
     recipients, own = ((), []) if made else configuration.seal.parties(path.parent, identities, passphrase)
@@ -103,6 +114,8 @@ def audit_configuration(
     with opening_with(opener):
         splits = configuration.read_splits(path.parent)
         clock.lap("read")
+        if policy is not None:
+            require_measurable(policy, checks, (splits.train, splits.validation, splits.test))
         classifier = None if alone else configuration.classifier(splits, path.parent, progress=progress)
         subject = configuration.subject(splits, classifier, path.parent)
         trust = configuration.trust.record(path.parent, configuration.sealed_model(path.parent))
@@ -133,28 +146,33 @@ def audit_configuration(
         if rows is not None:
             audit = audit.without_single()
         if audit.interrupted:
-            return Outcome(audit, draft, ())
+            return Outcome(audit, draft)
+        write_atomically(draft / PUBLIC, write_public(json.loads((draft / RECORD).read_bytes())))
         _copy_inputs(configuration, path, draft)
         sealed = _seal(classifier, draft, recipients, own)
         clock.lap("seal")
-        facts = {
+        facts: dict[str, Any] = {
             "started": started.isoformat(timespec="seconds"),
             "hardware": _hardware(classifier),
             "seal": sealed,
+            "responses": responses,
+            # What is required was fixed before anything was measured.
+            "policy": policy and {"id": policy.policy.id, "sha256": policy.digest, "read": decided.isoformat(timespec="seconds")},
             "seconds": {**clock.seconds, "checks": durations},
         }
-        for language in configuration.audit.languages:
-            write_figures(audit, draft / "figures", language=language)
-            report = render_html(audit, language=language, run=facts, policy=policy)
-            write_atomically(draft / f"report.{language}.html", report.encode())
-        bill = _bill_of_materials(audit, configuration)
-        write_atomically(draft / "exports" / "mlbom.cdx.json", bill)
-        clock.lap("report")
-        write_atomically(draft / "run.json", canonical_json({**facts, "seconds": {**clock.seconds, "checks": durations}}) + b"\n")
+        # The record as anyone will read it: in the order of its file.
+        kept = read_record(Audit, draft / RECORD)
+        source = Source(kept, (draft / RECORD).read_bytes(), facts, policy, configuration.report.shown(policy))
+        rendered = write_reports(
+            source, draft, languages=configuration.audit.languages, formats=configuration.report.formats, figures=draft / "figures"
+        )
+        _export(audit, configuration, exports, path, draft, facts["started"])
+        # The reports were made of these facts, and can be made of them again.
+        write_atomically(draft / "run.json", canonical_json(facts) + b"\n")
         (draft / "plan.json").unlink()
         write_manifests(draft)
         replace_folder(draft, folder)
-    return Outcome(audit, folder, configuration.audit.languages)
+    return Outcome(audit, folder, tuple(folder / report.name for report in rendered.files), tuple(rendered.missing.values()))
 
 
 def _seal(classifier: Classifier | None, draft: Path, recipients: tuple[str, ...], identities: list[Identity]) -> dict[str, Any] | None:
@@ -177,17 +195,18 @@ def _sealed_rows(recipients: tuple[str, ...], own: list[Identity]) -> SealedRows
     return SealedRows(recipients, partial(encrypt_bytes, recipients=recipients), decrypt)
 
 
-def _bill_of_materials(audit: Audit, configuration: Configuration) -> bytes:
-    """What the classifier is made of, for who keeps a register of such."""
-    measured = [metric for evidence in audit.evidence if evidence.check.startswith("performance.") for metric in evidence.metrics]
-    licence = configuration.declarations.get("licence")
-    return write_bill_of_materials(
-        audit.identity,
-        version=str(audit.trust["version"]) if "version" in audit.trust else None,
-        licences=() if licence is None else (licence,),
-        files=[file for evidence in audit.evidence if evidence.check == "supply_chain.files" for file in scanned_files(evidence)],
-        metrics=measured,
-        software=audit.software,
+def _export(audit: Audit, configuration: Configuration, formats: Sequence[str], path: Path, draft: Path, started: str) -> None:
+    """What other programs read."""
+    policy = draft / "policy.toml"
+    named = configuration.policy.file(path.parent) if configuration.policy is not None else policy
+    inside = named.resolve().is_relative_to(Path.cwd())
+    write_exports(
+        audit,
+        draft / "exports",
+        formats or formats_for(audit),
+        policy_text=policy.read_text(encoding="utf-8") if policy.exists() else None,
+        policy_path=named.resolve().relative_to(Path.cwd()).as_posix() if inside else policy.name,
+        started=started,
     )
 
 
@@ -195,7 +214,7 @@ def _copy_inputs(configuration: Configuration, path: Path, draft: Path) -> None:
     """Keep the very bytes of the configuration and of the policy."""
     write_atomically(draft / "audit.toml", path.read_bytes())
     if configuration.policy is not None:
-        write_atomically(draft / "policy.toml", (path.parent / configuration.policy.path).read_bytes())
+        write_atomically(draft / "policy.toml", configuration.policy.text(path.parent))
 
 
 def _hardware(classifier: Classifier | None) -> dict[str, str | int | None]:

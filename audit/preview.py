@@ -14,6 +14,8 @@ import torch
 from audit.brought_data import precision_notes
 from audit.check import metric_names
 from audit.configuration import Configuration, ModelPart
+from audit.policy.places import require_measurable
+from audit.preview_policy import policy_lines
 from audit.refusal import refusal_of
 from audit.runner import choose_checks
 from audit.subject import Subject
@@ -52,6 +54,7 @@ def preview_configuration(path: Path, *, identities: Sequence[Identity] = (), pa
         policy.check_metrics(metric_names())
         policy.check_profile(configuration.audit.profile)
     checks = choose_checks((), (), configuration.checks, configuration.audit.profile)
+    refused: dict[str, str] = {}
     # A pipeline makes no identity, so whom to seal to must be known; elsewhere one is made when it is needed.
     if os.environ.get("CI") and configuration.model.kind in (None, "path", "huggingface"):
         configuration.seal.parties(path.parent, identities, passphrase, create=False)
@@ -60,6 +63,8 @@ def preview_configuration(path: Path, *, identities: Sequence[Identity] = (), pa
         classifier, each = _stand_in(configuration, splits, path.parent)
         subject = configuration.subject(splits, classifier, path.parent)
     test = splits.test
+    if policy is not None:
+        require_measurable(policy, checks, (splits.train, splits.validation, test))
     brought = configuration.model.kind
     lines = [f"{path} can be run.", "", *_data(splits, configuration), "", *_features(test), ""]
     if test.protected:
@@ -72,13 +77,13 @@ def preview_configuration(path: Path, *, identities: Sequence[Identity] = (), pa
     for check in checks:
         refusal = refusal_of(check, subject)
         lines.append(f"  {check.id:<{width}}{f'not run: {refusal}' if refusal else 'runs'}")
-        if not refusal:
+        if refusal:
+            refused[check.id] = refusal
+        else:
             seconds += check.forward_rows(len(test)) * a_row
             training += check.trainings * each
     if policy is not None:
-        unset = [rule.id for rule in policy.rule if rule.limit == "unset"]
-        lines += ["", f"Policy {policy.policy.id}: {len(policy.rule)} rules, {len(policy.waiver)} waivers"]
-        lines += [f"  no limit set, ask the model's owner: {', '.join(unset)}"] if unset else []
+        lines += ["", *policy_lines(policy, subject, checks, refused)]
     mostly = "training" if training > seconds else "the checks"
     return "\n".join([*lines, "", f"It will take about {_duration(training + seconds + 10)}, most of it on {mostly}."])
 

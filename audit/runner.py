@@ -18,7 +18,7 @@ from audit import selftest
 from audit.bundle import Audit, Identity, load_evidence, save_evidence
 from audit.check import Check, check_ids, make_check, metric_names
 from audit.evidence import Evidence
-from audit.policy import Policy
+from audit.policy import Finding, Policy, judge_independence
 from audit.sealed_rows import SealedRows
 from audit.subject import Subject
 from classifier.errors import AssayError, ConfigurationError, InternalError, did_you_mean
@@ -104,11 +104,16 @@ def run(
         seed=seed,
         policy={"id": policy.policy.id, "sha256": policy.digest} if policy else {},
         evidence=tuple(evidence),
-        findings=policy.judge(evidence, today=today) if policy else (),
+        findings=_judge(policy, evidence, subject, today) if policy else (),
         known_answers=known,
         software=_software(),
         interrupted=interrupted,
     )
+
+
+def _judge(policy: Policy, evidence: Sequence[Evidence], subject: Subject, today: datetime.date) -> tuple[Finding, ...]:
+    independent = judge_independence(policy, subject.declarations)
+    return (*policy.judge(evidence, today=today), *((independent,) if independent is not None else ()))
 
 
 @lru_cache(maxsize=4)

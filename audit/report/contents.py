@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from audit.bundle import Audit
-from audit.evidence import Evidence, Figure, Table
+from audit.evidence import Evidence
 from audit.policy import VERDICTS, Finding, Policy, Severity, Verdict
 from audit.report.wording import Wording
 from classifier.catalogue import Catalogue
 from classifier.metric import Metric
 
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
-# Tables whose numbers the report shows from the metrics instead, with their intervals.
-_SHOWN_BY_GROUP = frozenset({"fairness.groups.by_group"})
-# More measurements of one metric than this are folded away.
-_MANY = 12
 
 
 @dataclass(frozen=True)
@@ -28,22 +25,18 @@ class Contents:
         audit: The record.
         catalogue: The sentences.
         policy: The policy that judged, if it is at hand.
+        run: What ``run.json`` holds.
     """
 
     audit: Audit
     catalogue: Catalogue
     policy: Policy | None = None
+    run: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def rooms(self) -> tuple[str, ...]:
-        """The areas that something was asked of."""
-        asked = {evidence.check.partition(".")[0] for evidence in self.audit.evidence}
-        return tuple(room for room in self.catalogue.under("room") if room in asked)
-
-    @property
-    def sections(self) -> tuple[str, ...]:
-        """Every part of the report, by its id."""
-        return ("verdict", "scope", *self.rooms, "artefacts", "findings", "limits", "reproduce", "glossary")
+    def wording(self) -> Wording:
+        """What puts the record into the words of the catalogue."""
+        return Wording(self.catalogue)
 
     def evidence(self, room: str) -> tuple[Evidence, ...]:
         """The evidence of one area."""
@@ -83,6 +76,10 @@ class Contents:
         """The three that weigh most, among those that are a fail or inconclusive."""
         return tuple(finding for finding in self.ranked() if finding.verdict in ("fail", "inconclusive"))[:3]
 
+    def judging(self, metric: Metric) -> Finding | None:
+        """The finding that weighs most of those that a number decided."""
+        return next((finding for finding in self.ranked() if finding.metric == metric), None)
+
     def waived(self) -> tuple[Finding, ...]:
         """The violations that somebody accepts."""
         return tuple(finding for finding in self.ranked() if finding.violated and finding.waived_by is not None)
@@ -96,90 +93,22 @@ class Contents:
                 return {"owner": waiver.owner, "expires": waiver.expires.isoformat()}
         return None
 
+    def response(self, finding: Finding) -> Mapping[str, str]:
+        """What its owner means to do about a finding: ``owner``, ``response``, ``due`` and ``status``, as far as they are stated."""
+        stated: Mapping[str, str] = self.run.get("responses", {}).get(finding.rule, {})
+        return stated
+
     def not_measured(self) -> list[tuple[str, str]]:
         """Checks, numbers and rules without a result, and why."""
-        say, wording = self.catalogue, Wording(self.catalogue)
-        lines = [(say(f"check.{e.check}.title"), e.not_run) for e in self.audit.evidence if e.not_run is not None]
+        say, wording = self.catalogue, self.wording
+        lines = [(say(f"check.{e.check}.title"), wording.told(e.not_run)) for e in self.audit.evidence if e.not_run is not None]
         for evidence in self.audit.evidence:
             if evidence.not_run is None:
-                lines += [(_together(alike, wording), reason) for reason, alike in _by_reason(evidence).items()]
+                lines += [(_together(alike, wording), wording.told(reason)) for reason, alike in _by_reason(evidence).items()]
         lines += [(finding.rule, wording.why(finding)) for finding in self.audit.findings if finding.verdict == "not_run"]
         asked = {evidence.check for evidence in self.audit.evidence}
         lines += [(say(f"check.{check}.title"), say("scope.left_out")) for check in say.checks() if check not in asked]
         return lines
-
-    def metrics(self, evidence: Evidence, *, many: bool = False) -> dict[str, list[Metric]]:
-        """The numbers of a check by name, but for those of groups.
-
-        Args:
-            evidence: What the check measured.
-            many: Whether to give the metrics with many measurements, or those with few.
-        """
-        by_name: dict[str, list[Metric]] = {}
-        for metric in evidence.metrics:
-            if "group" not in metric.where:
-                by_name.setdefault(metric.name, []).append(metric)
-        return {name: found for name, found in by_name.items() if (len(found) > _MANY) == many}
-
-    def remarks(self, metrics: list[Metric]) -> list[str]:
-        """What is to be said under each row of a table of numbers: why it is missing, once where that is the same, or unreliable."""
-        said = []
-        for metric, following in zip(metrics, [*metrics[1:], None], strict=True):
-            if metric.value is None:
-                last = following is None or following.value is not None or following.reason != metric.reason
-                said.append((metric.reason or "") if last else "")
-            else:
-                said.append(self.catalogue("number.unreliable", {"why": metric.unreliable}) if metric.unreliable else "")
-        return said
-
-    def groups(self, evidence: Evidence) -> dict[str, dict[str, dict[str, Metric]]]:
-        """The numbers of groups: by attribute, by group, by name."""
-        found: dict[str, dict[str, dict[str, Metric]]] = {}
-        for metric in evidence.metrics:
-            if "group" in metric.where:
-                attribute, group = str(metric.where.get("attribute", "")), str(metric.where["group"])
-                found.setdefault(attribute, {}).setdefault(group, {})[metric.name] = metric
-        return found
-
-    def tables(self, evidence: Evidence) -> tuple[Table, ...]:
-        """The tables of a check."""
-        return tuple(table for table in evidence.tables if f"{evidence.check}.{table.name}" not in _SHOWN_BY_GROUP)
-
-    def confidence(self, metrics: Iterable[Metric]) -> str:
-        """The coverage of the intervals in a table, for its head."""
-        shown = {Wording(self.catalogue).confidence(metric): None for metric in metrics}
-        return " / ".join(shown)
-
-    def figure_data(self, check: str, figure: Figure) -> tuple[list[str], list[list[str]]]:
-        """The heads and the rows of the table under a figure."""
-        say, wording = self.catalogue, Wording(self.catalogue)
-        x = "" if figure.kind == "pictures" else wording.figure(check, figure, "x")
-        if figure.kind == "waterfall":
-            (series,) = figure.series
-            ends = [(wording.figure(check, figure, part), figure.words[word]) for part, word in (("start", "base"), ("end", "value"))]
-            steps = [[wording.label(label), wording.number(y)] for label, y in zip(figure.labels, series.y, strict=True)]
-            first, last = ([name, wording.number(float(value))] for name, value in ends)
-            return [say("column.item"), x], [first, *steps, last]
-        if figure.kind == "heatmap":
-            contributions = zip(figure.labels, figure.series[0].y, strict=True)
-            return [say("column.item"), x], [[wording.label(label), wording.number(y)] for label, y in contributions]
-        if figure.kind == "pictures":
-            means = (sum(series.y) / len(series.y) for series in figure.series)
-            return [say("column.item"), say("column.brightness")], [
-                [wording.label(label), wording.number(mean)] for label, mean in zip(figure.labels, means, strict=True)
-            ]
-        bounds = [say("column.low"), say("column.high")] if any(series.low for series in figure.series) else []
-        if figure.kind == "intervals":
-            (series,) = figure.series
-            numbers = zip(series.y, series.low, series.high, strict=True)
-            rows = [[wording.label(name), *map(wording.number, row)] for name, row in zip(figure.labels, numbers, strict=True)]
-            return [say("column.item"), x, *bounds], rows
-        rows = []
-        for series in figure.series:
-            name = wording.figure(check, figure, f"series.{series.name}")
-            places = zip(series.x, series.y, *((series.low, series.high) if series.low else ()), strict=True)
-            rows += [[name, *map(wording.number, place)] for place in places]
-        return [say("column.series"), x, wording.figure(check, figure, "y"), *bounds], rows
 
 
 def _by_reason(evidence: Evidence) -> dict[str, list[Metric]]:
@@ -197,7 +126,7 @@ def _together(alike: list[Metric], wording: Wording) -> str:
         (metric,) = alike
         return wording.title(metric.name) + (f" ({wording.where(metric)})" if metric.where else "")
     counts = Counter(metric.name for metric in alike)
-    return ", ".join(
+    return wording.listed(
         wording.title(name) if count == 1 else wording.catalogue("scope.alike", {"title": wording.title(name), "count": count})
         for name, count in counts.items()
     )

@@ -6,7 +6,7 @@ One document is made of an audit in each language, and each renderer sets it: so
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from audit.evidence import Figure
 from audit.policy import Verdict
@@ -14,6 +14,9 @@ from audit.policy import Verdict
 #: How a paragraph is meant: the sentence that sums up, what leads in, a question, a note in the margin, or what few need.
 Voice = Literal["plain", "headline", "lead", "question", "note", "muted"]
 Place = Literal["body", "appendix"]
+#: What a document can be set as.
+Format = Literal["html", "pdf"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table. The first cell of each row names the row.
+    """A table. The first cell of each row names the row; where it is empty, the row goes on under the name above it.
 
     Args:
         title: What it shows.
@@ -91,7 +94,7 @@ class Picture:
         figure: What is drawn.
         title: What it shows.
         caption: How to read it.
-        numbers: What is drawn, as a table.
+        numbers: What is drawn, as a table, which a screen shows when it is asked for.
     """
 
     check: str

@@ -7,8 +7,9 @@ import math
 import re
 import textwrap
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,20 +84,22 @@ def draw_svg(check: str, figure: Figure, wording: Wording) -> str:
     return buffer.getvalue()
 
 
-def write_figures(audit: Audit, folder: Path, *, language: str = "en") -> None:
+def write_figures(audit: Audit, folder: Path, *, language: str = "en", drawn: Mapping[tuple[str, str], str] = MappingProxyType({})) -> None:
     """Write every figure of an audit as ``<check>.<figure>.<language>.svg``.
 
     Args:
         audit: The record.
         folder: Where to write them.
         language: Tag of a catalogue.
+        drawn: Those that are drawn already, in this language, by check and name.
     """
     wording = Wording(read_catalogue(language))
     for evidence in audit.evidence:
         for index, figure in enumerate(evidence.figures):
             # A figure may bear the name of an attribute, and that may hold anything, even a path.
             name = figure.name if re.fullmatch(r"\w[\w-]*", figure.name) else f"figure-{index + 1}"
-            write_atomically(folder / f"{evidence.check}.{name}.{language}.svg", draw_svg(evidence.check, figure, wording).encode())
+            svg = drawn.get((evidence.check, figure.name)) or draw_svg(evidence.check, figure, wording)
+            write_atomically(folder / f"{evidence.check}.{name}.{language}.svg", svg.encode())
 
 
 @picture

@@ -1,66 +1,81 @@
-"""One self-contained HTML file of an audit: no script, no network, every number from the record."""
+"""One self-contained HTML file of a document: no script, no network, nothing but what the document says."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.bundle import Audit
-from audit.policy import VERDICTS, Policy
+from audit.controls import Matrix
+from audit.policy import Policy
 from audit.report.catalogue import read_catalogue
-from audit.report.contents import Contents
-from audit.report.figures import draw_svg
-from audit.report.wording import Wording
+from audit.report.composing import compose
+from audit.report.document import Cell, Document, Grid
+from audit.report.drawing import draw_all
+from audit.report.embedding import embedded
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HERE = Path(__file__).parent
+# Wider tables scroll; narrower ones become lists on a narrow screen.
+_NARROW = 6
 
 
-def render_html(audit: Audit, *, language: str = "en", run: Mapping[str, Any] | None = None, policy: Policy | None = None) -> str:
+def render_html(
+    audit: Audit,
+    *,
+    language: str = "en",
+    run: Mapping[str, Any] | None = None,
+    policy: Policy | None = None,
+    matrices: Sequence[Matrix] = (),
+    digest: str | None = None,
+) -> str:
     """The report as one HTML file, the same bytes for the same record.
 
     Args:
         audit: The record.
         language: Tag of a catalogue.
-        run: What ``run.json`` holds: ``started``, ``seconds`` by stage, ``hardware`` by part, and ``seal`` with ``file``,
-            ``recipients``, ``digest`` and ``opened_again``; each may be absent.
+        run: What ``run.json`` holds, as `compose` takes it.
         policy: The policy that judged, so that waivers which have expired are shown too.
+        matrices: The laws and standards that were chosen, each clause with what answers it.
+        digest: SHA-256 of ``audit.json``, where it was written by an earlier release.
 
     Raises:
         ConfigurationError: If there is no catalogue of the language.
         CatalogueError: If the record holds something that the catalogue has no words for.
     """
-    catalogue = read_catalogue(language)
-    wording = Wording(catalogue)
-    contents = Contents(audit, catalogue, policy)
+    document = compose(audit, language=language, run=run, policy=policy, matrices=matrices, digest=digest)
+    return set_html(document, draw_all(document))
+
+
+def set_html(document: Document, pictures: Mapping[tuple[str, str], str]) -> str:
+    """Set a document as one HTML file.
+
+    Args:
+        document: What it says.
+        pictures: Its pictures as SVG, by check and figure, as `draw_all` gives them.
+
+    Raises:
+        ConfigurationError: If there is no catalogue of the document's language.
+    """
     style = (_HERE / "style.css").read_text(encoding="utf-8")
-    pictures = {
-        (evidence.check, figure.name): _data_uri(draw_svg(evidence.check, figure, wording))
-        for evidence in audit.evidence
-        for figure in evidence.figures
-    }
     return (
         _environment()
         .get_template("report.html")
         .render(
-            audit=audit,
-            run=run or {},
-            contents=contents,
-            pictures=pictures,
+            document=document,
+            pictures={shown: embedded(svg) for shown, svg in pictures.items()},
             style=style,
             policy_header=_content_policy(style),
-            verdicts=VERDICTS,
-            severities=("high", "medium", "low"),
             icons={"pass": "✓", "fail": "✗", "inconclusive": "?", "not_run": "–"},
-            listed=_listed,
-            moment=_moment,
-            t=catalogue,
-            w=wording,
+            kind=lambda block: type(block).__name__.lower(),
+            named_rows=_named_rows,
+            narrow=_NARROW,
+            t=read_catalogue(document.language),
         )
     )
 
@@ -79,17 +94,13 @@ def _content_policy(style: str) -> str:
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-def _data_uri(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-
-
-def _listed(value: Any) -> str:
-    """A list or a mapping as one line."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {entry}" for name, entry in value.items())
-    return value if isinstance(value, str) else ", ".join(map(str, value))
-
-
-def _moment(stamp: str) -> str:
-    """A moment in ISO 8601, as it is read."""
-    return stamp.replace("T", " ").replace("+00:00", " UTC")
+def _named_rows(grid: Grid) -> list[list[tuple[Cell, ...]]]:
+    """The rows of a table, those together that go on under one name."""
+    together: list[list[tuple[Cell, ...]]] = []
+    for row in grid.rows:
+        goes_on = len(row) == 1 or (row[0].text == "" and row[0].verdict is None)
+        if goes_on and together:
+            together[-1].append(row)
+        else:
+            together.append([row])
+    return together

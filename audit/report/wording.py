@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from audit.evidence import Cell, Figure, Table
 from audit.policy import Finding
+from audit.report.reasons import say_label, say_reason
 from classifier.catalogue import NOTHING, Catalogue
 from classifier.metric import Metric
 
@@ -72,6 +73,11 @@ _PERCENT_COLUMNS = {
     "robustness.out_of_distribution.abstention": {"known", "validation", "near", "far", "given"},
     "robustness.smoothing.strengths": {"unsmoothed", "smoothed"},
 }
+# Columns in which code has put a sentence.
+_TOLD_COLUMNS = {
+    "robustness.corruptions.left_out": {"reason"},
+    "supply_chain.files.findings": {"reason", "remedy"},
+}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -110,7 +116,7 @@ class Wording:
             return self.catalogue("number.missing")
         value = self.number(metric.value, style_of(metric.name))
         if metric.unit:
-            value = self.catalogue("number.unit", {"value": value, "unit": metric.unit})
+            value = self.catalogue("number.unit", {"value": value, "unit": say_label(metric.unit, self.catalogue.language)})
         return self.catalogue(f"number.{metric.bound}", {"value": value})
 
     def interval(self, metric: Metric) -> str:
@@ -127,17 +133,23 @@ class Wording:
         """The coverage of its interval, ``"95 %"``."""
         return self.catalogue("number.percent", {"value": f"{100 * metric.confidence:g}"})
 
+    def bound(self, metric: Metric) -> str:
+        """``"upper bound"`` or ``"lower bound"``; empty for an estimate."""
+        return "" if metric.bound == "estimate" or metric.value is None else self.catalogue(f"bound.{metric.bound}")
+
     def measured(self, metric: Metric | None) -> str:
-        """Value, interval and n in one phrase."""
+        """Value, what kind of bound it is, interval and n in one phrase."""
         if metric is None or metric.value is None:
             return self.catalogue("number.missing")
         words = {
             "value": self.value(metric),
+            "bound": self.bound(metric),
             "interval": self.interval(metric),
             "n": metric.n,
             "confidence": self.confidence(metric),
         }
-        return self.catalogue("number.measured_exact" if metric.interval == "exact" else "number.measured", words)
+        sentence = "measured" if metric.bound == "estimate" else "bounded"
+        return self.catalogue(f"number.{sentence}_exact" if metric.interval == "exact" else f"number.{sentence}", words)
 
     def title(self, metric: str) -> str:
         """What a metric is called."""
@@ -148,15 +160,41 @@ class Wording:
         key = f"metric.{metric}.caution"
         return self.catalogue(key) if key in self.catalogue else ""
 
+    def listed(self, items: Iterable[str]) -> str:
+        """Things one after another, with the comma of the language."""
+        return self.catalogue("join.comma").join(items)
+
+    def sentences(self, *sentences: str) -> str:
+        """Sentences one after another; what is empty is left out."""
+        return self.catalogue("join.sentence").join(filter(None, sentences))
+
+    def points(self, *phrases: str) -> str:
+        """Phrases of one sentence, with the semicolon of the language; what is empty is left out."""
+        return self.catalogue("join.semicolon").join(filter(None, phrases))
+
+    def term(self, term: str, said: str) -> str:
+        """A term, and what is said of it."""
+        return self.catalogue("join.colon").join((term, said))
+
+    def told(self, text: str) -> str:
+        """A sentence that code has put into the record, in the words of the language."""
+        return say_reason(text, self.catalogue.language) if text else ""
+
     def where(self, metric: Metric) -> str:
         """What a metric was measured on; "all" where it is all there is."""
         parts = [self.catalogue(f"where.{key}", {"value": self._place(key, value)}) for key, value in metric.where.items()]
-        return ", ".join(part for part in parts if part) or self.catalogue("where.all")
+        return self.listed(part for part in parts if part) or self.catalogue("where.all")
 
     def _place(self, key: str, value: str | float | int) -> str:
-        if self.catalogue.under(f"where_value.{key}"):
+        if isinstance(value, str) and self._chosen_from(f"where_value.{key}", value):
             return self.catalogue(f"where_value.{key}.{value}")
+        if key == "group":
+            return say_label(f"{value}", self.catalogue.language)
         return self.number(value, "percent") if key in ("fpr", "budget") and isinstance(value, float) else f"{value}"
+
+    def _chosen_from(self, family: str, name: str | int) -> bool:
+        """Whether the catalogue has words for such names; that it has them for this one is the quicker question."""
+        return f"{family}.{name}" in self.catalogue or bool(self.catalogue.under(family))
 
     def limit(self, finding: Finding) -> str:
         """The limit, ``"at least 70.0 %"``."""
@@ -170,11 +208,12 @@ class Wording:
     def why(self, finding: Finding) -> str:
         """Why a finding has its verdict."""
         metric = finding.metric
-        reason = self.catalogue(f"reason.{finding.reason}", {"why": (metric.reason or metric.unreliable) if metric else ""})
+        why = (metric.reason or metric.unreliable) if metric else ""
+        reason = self.catalogue(f"reason.{finding.reason}", {"why": self.told(why)})
         if finding.verdict == "pass":
-            reason = f"{self.catalogue('finding.meets', {'limit': self.limit(finding), 'set_by': finding.set_by})} {reason}"
+            reason = self.sentences(self.catalogue("finding.meets", {"limit": self.limit(finding), "set_by": finding.set_by}), reason)
         counted = finding.verdict == "inconclusive" and finding.violated
-        return f"{reason} {self.catalogue('finding.counted')}" if counted else reason
+        return self.sentences(reason, self.catalogue("finding.counted") if counted else "")
 
     def columns(self, check: str, table: Table, names: tuple[str, ...]) -> list[str]:
         """The heads of a table's columns.
@@ -203,8 +242,12 @@ class Wording:
         if isinstance(cell, float):
             return self.number(cell, "percent" if column in _PERCENT_COLUMNS.get(f"{check}.{table.name}", ()) else "number")
         entry = f"table.{check}.{table.name}"
-        if self.catalogue.under(f"{entry}.cells.{column}"):
+        if self._chosen_from(f"{entry}.cells.{column}", cell):
             return self.catalogue(f"{entry}.cells.{column}.{cell}")
+        if column in _TOLD_COLUMNS.get(f"{check}.{table.name}", ()):
+            return self.told(f"{cell}")
+        if column == "group":
+            return say_label(f"{cell}", self.catalogue.language)
         special = f"{entry}.special.{column}.{cell}"
         return self.catalogue(special) if special in self.catalogue else f"{cell}"
 
@@ -216,12 +259,16 @@ class Wording:
         for key, entries in (("method", "where_value.method"), ("output", "output")):
             if key in told:
                 told[key] = self.catalogue(f"{entries}.{told[key]}")
-        return self.catalogue(f"figure.{check}.{_entry(figure)}.{part}", told)
+        return self.catalogue(f"figure.{check}.{entry_of(figure)}.{part}", told)
 
     def label(self, text: str) -> str:
         """What stands at a position of a figure; ``"+ 8"`` stands for what was summed up."""
         count = text.removeprefix("+ ")
-        return self.catalogue("figure.rest", {"count": count}) if text.startswith("+ ") and count.isdigit() else text
+        return (
+            self.catalogue("figure.rest", {"count": count})
+            if text.startswith("+ ") and count.isdigit()
+            else say_label(text, self.catalogue.language)
+        )
 
 
 def style_of(metric: str) -> Style:
@@ -229,7 +276,7 @@ def style_of(metric: str) -> Style:
     return "percent" if metric in PERCENT else "points" if metric in POINTS else "number"
 
 
-def _entry(figure: Figure) -> str:
+def entry_of(figure: Figure) -> str:
     """The entry of a figure; those that differ in their attribute only share one."""
     attribute = figure.words.get("attribute")
     return figure.name.removesuffix(f"_{attribute}") if attribute is not None else figure.name

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from classifier.errors import ConfigurationError, NotApplicableError
-from classifier.modalities.image import Image
 from explain.figures import FIGURES
 from explain.figures._picture import picture
 from explain.figures._style import FAINT, INK, axes_or_new, diverging_colors, signed, write_notes
@@ -92,6 +91,8 @@ def plot_heatmap(explanation: Explanation, ax: Axes | None = None) -> Axes:
         NotApplicableError: If the inputs are no images.
         ConfigurationError: If there is more than one.
     """
+    from classifier.modalities.image import Image
+
     modality = explanation.modality
     if not isinstance(modality, Image):
         raise NotApplicableError(f"a heat map shows images, and the inputs are {explanation.schema.modality}", remedy="draw a waterfall")

@@ -56,7 +56,8 @@ def test_without_anyone_to_trust_it_says_that_nothing_was_judged(assay: Assay, s
     assert code == 0
     assert f"not judged; it claims key {key.key_id}" in out
     code, out, _ = assay("verify", str(GOLDEN))
-    assert (code, out) == (0, "12 files are as the audit left them; the bundle is not signed\n")
+    assert code == 0
+    assert out.splitlines()[0] == "12 files are as the audit left them; the bundle is not signed"
 
 
 def test_json_says_the_same(assay: Assay, signed: Path, key: SigningKey) -> None:

@@ -140,7 +140,7 @@ def test_what_cannot_be_attacked_is_refused() -> None:
         attack(box, x, y, eps=0.1, suite=[APGD()])
     with pytest.raises(DataError, match="labels must lie in 0 to 1, got 0 to 5"):
         attack(classifier, x[:2], torch.tensor([0, 5]), eps=0.1)
-    with pytest.raises(DataError, match="0 rows and 0 labels"):
+    with pytest.raises(DataError, match="a label for each, got 0 rows"):
         attack(classifier, x[:0], y[:0], eps=0.1)
     with pytest.raises(ConfigurationError, match="eps must be at least 0"):
         attack(classifier, x, y, eps=-0.1)

@@ -67,7 +67,7 @@ def test_every_registered_item_is_found_and_says_what_it_does(registry: object) 
 
 
 def test_every_public_name_says_what_it_is() -> None:
-    rooms = ("vault", "robustness", "privacy", "report", "deidentification", "data.personal_identifiers", "supply_chain")
+    rooms = ("vault", "robustness", "privacy", "report", "deidentification", "data.personal_identifiers", "supply_chain", "comparison")
     parts = ("backdoors", "certificates", "corruptions", "out_of_distribution", "texts")
     rooms = (*rooms, *(f"robustness.{part}" for part in parts))
     for package in ("classifier", "trainer", "explain", "audit", *(f"audit.{room}" for room in rooms)):

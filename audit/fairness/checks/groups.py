@@ -66,9 +66,12 @@ class Groups(Check):
         metrics: list[Metric] = []
         cells: list[tuple[Cell, ...]] = []
         figures: list[Figure] = []
+        codes: dict[str, NDArray[np.int64]] = {}
         for attribute in rows.protected:
             groups = rows.groups(attribute)
-            by_group = {str(name): _rates(outcome, groups == name) for name in np.unique(groups)}
+            # In the order in which the table shows the groups.
+            names, codes[f"group_{attribute}"] = np.unique(groups, return_inverse=True)
+            by_group = {str(name): _rates(outcome, groups == name) for name in names}
             for name, rates in by_group.items():
                 metrics += [rate.measured_on(attribute=attribute, group=name) for rate in rates]
                 cells.append((attribute, name, int((groups == name).sum()), *(rate.value for rate in rates)))
@@ -84,6 +87,7 @@ class Groups(Check):
             parameters={**self.options(), "predictions": "cross-fitted over all rows" if crossed else "test rows", "rows": len(rows)},
             seed=seed.value,
             notes=("fairness.cross_fitted",) if crossed else ("fairness.test_rows",),
+            arrays={"ids": rows.ids, "labels": labels, "probabilities": probabilities, **codes},
         )
 
     def _distances(self, outcome: _Outcome, groups: NDArray[np.object_], compared: list[str], seed: Seed) -> list[Metric]:

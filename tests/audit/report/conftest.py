@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,11 @@ import pytest
 
 import audit.selftest
 from audit import Audit, Policy, Subject, run
+from audit.controls import Covered, Matrix, Status
 from audit.evidence import Evidence, Figure
-from audit.report import html
+from audit.report import drawing
+from audit.report.catalogue import read_catalogue
+from audit.report.document import Block, Cell, Document, Facts, Grid, Group, Part, Points, Signature
 from audit.report.figures import draw_svg
 from audit.report.wording import Wording
 from classifier import Dataset
@@ -32,15 +35,15 @@ def _rule(name: str, metric: str, **limits: object) -> dict[str, object]:
 # One rule for each reason that a finding can have.
 RULES = [
     _rule("HOLDS", "data.duplicates_across_splits", max=1000, severity="high"),
-    _rule("BROKEN", "performance.log_loss", max=0.01, severity="high", controls=["eu-ai-act:15.1"]),
-    _rule("WAIVED", "performance.brier", max=0.01, severity="low"),
+    _rule("BROKEN", "performance.log_loss", max=0.01, severity="high", controls=["eu-ai-act:15.1"], hazard="H-2", requirement="R-1"),
+    _rule("WAIVED", "performance.brier", max=0.01, severity="low", hazard="H-1"),
     _rule("EXPIRED", "performance.accuracy", min=0.999),
     _rule("UNDECIDED", "performance.roc_auc", min=0.5, on_inconclusive="fail"),
     _rule("NOT-REFUTED", "robustness.accuracy", where={"eps": 0.01, "rows": "valid"}, min=0.01),
     _rule("UNRELIABLE", "robustness.accuracy", where={"eps": 0.01, "rows": "any"}, min=0.01),
     _rule("UNMEASURED", "privacy.membership_tpr", max=0.5),
     _rule("NO-MEASUREMENT", "robustness.accuracy", where={"eps": 0.77}, min=0.5),
-    _rule("UNSET", "performance.balanced_accuracy", limit="unset"),
+    _rule("UNSET", "performance.balanced_accuracy", limit="unset", requirement="R-2"),
 ]
 WAIVERS = [
     {"rule": "WAIVED", "reason": "until it is calibrated", "owner": "A. Person", "expires": "2027-01-31"},
@@ -83,7 +86,7 @@ def _drawn_once() -> Iterator[None]:
         return drawn[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(html, "draw_svg", draw)
+        patch.setattr(drawing, "draw_svg", draw)
         yield
 
 
@@ -164,6 +167,24 @@ def judged(unjudged: Audit, policy: Policy) -> Audit:
 
 
 @pytest.fixture(scope="session")
+def declared(judged: Audit) -> Audit:
+    """The same, of which its owner declares all that there are words for."""
+    stated = {name: f"{name} of the test" for name in read_catalogue().under("declaration")}
+    told = {**stated, "valid_until": "2026-06-30", "prevailing_language": "zh-CN", "review_board": "meets in spring"}
+    return replace(judged, identity=replace(judged.identity, declarations=told))
+
+
+@pytest.fixture(scope="session")
+def law() -> Matrix:
+    """A control matrix with a clause of each kind."""
+    rows = tuple(
+        Covered(f"test:{place}", f"clause {place}", status, f"answer {place}", {}, {}, (), ())
+        for place, status in enumerate(get_args(Status))
+    )
+    return Matrix("Law of the test", "its gazette, 2026", rows)
+
+
+@pytest.fixture(scope="session")
 def not_run(judged: Audit, policy: Policy) -> Audit:
     """An audit of sealed data that was interrupted, whose self-test missed an answer, and whose privacy check did not run."""
     membership = judged["privacy.membership"]
@@ -186,3 +207,41 @@ def replace_metric(audit: Audit, check: str, name: str, *, where: dict[str, str]
         return replace(metric, **changes) if there else metric  # type: ignore[arg-type]
 
     return replace_evidence(audit, check, lambda evidence: replace(evidence, metrics=tuple(map(changed, evidence.metrics))))
+
+
+def blocks_of(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Every block, those in groups too."""
+    for block in blocks:
+        yield block
+        if isinstance(block, Group):
+            yield from blocks_of(block.blocks)
+
+
+def cells_of(block: Block) -> list[Cell]:
+    """What stands in the cells of a block."""
+    match block:
+        case Points(items):
+            return list(items)
+        case Facts(facts):
+            return [cell for _, cell in facts]
+        case Grid(_, _, rows):
+            return [cell for row in rows for cell in row]
+    return []
+
+
+def words_of(part: Part) -> str:
+    """All that a part says, in its order, titles and small print included."""
+    said = [part.title]
+    for block in blocks_of(part.blocks):
+        said += [str(getattr(block, name)) for name in ("title", "text", "caption") if hasattr(block, name)]
+        if isinstance(block, Facts):
+            said += [term for term, _ in block.facts]
+        said += [text for cell in cells_of(block) for text in (cell.verdict or "", cell.text, cell.small) if text]
+        said += list(block.lines) if isinstance(block, Signature) else []
+    return "\n".join(said)
+
+
+def part_of(document: Document, name: str) -> Part:
+    """The part of that id."""
+    (found,) = (part for part in document.parts if part.id == name)
+    return found

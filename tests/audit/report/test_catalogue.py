@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from string import Formatter
 from typing import get_args
@@ -8,10 +9,14 @@ import pytest
 
 from audit import Audit, Policy
 from audit.check import ROOMS, check_ids, metric_names
+from audit.controls import Matrix
 from audit.explanation.checks.attribution import ESTIMATES, EXACT, SECOND
 from audit.policy import Reason, Severity, Verdict
-from audit.report import html, languages, render_html, summarise, terminal
+from audit.policy.independence import ASKED
+from audit.report import compose, composing, drawing, html, languages, render_html, summarise, terminal
 from audit.report.catalogue import read_catalogue
+from audit.report.parts.choices import ROOMS as IN_BODY
+from audit.report.parts.next_steps import RESPONSES
 from audit.report.wording import PERCENT, POINTS
 from audit.robustness.certificates.margins import Relaxation
 from audit.robustness.corruptions.corruption import CORRUPTIONS, SEVERITIES
@@ -29,10 +34,17 @@ from explain.output import Kind as Output
 DAMAGES = {kind for registry in CORRUPTIONS.values() for kind in registry}
 # Families of keys that a record chooses from, and all that it can choose.
 FAMILIES = {
-    "metric": {name.partition(".")[0] for name in metric_names()},
+    "metric": {name.partition(".")[0] for name in (*metric_names(), ASKED)},
     "room": set(ROOMS),
     "room_lead": set(ROOMS),
+    "room_question": set(IN_BODY),
+    "room_follows": set(IN_BODY),
     "reason": set(get_args(Reason)),
+    "next.room": {*ROOMS, "policy"},
+    "next.reason": set(get_args(Reason)) - {"holds", "broken", "independent", "not_independent"},
+    "response": {*RESPONSES, "missing"},
+    "bound": {"upper", "lower"},
+    "control_status": {"measured", "declared", "out of scope"},
     "severity": {*get_args(Severity), "all"},
     "verdict": set(get_args(Verdict)),
     "architecture": {*ARCHITECTURES, "brought", "predictions"},
@@ -74,6 +86,8 @@ RUN = {
     "seconds": {"read": 0.1, "checks": {}},
     "hardware": {"cores": 2},
     "seal": {"file": "model.safetensors.age", "recipients": 1, "digest": "ab" * 32, "opened_again": True},
+    "signers": ["A. Person"],
+    "responses": {"BROKEN": {"owner": "A. Person", "response": "calibrate", "due": "2026-03-01", "status": "open"}},
 }
 
 
@@ -88,9 +102,23 @@ def test_every_check_has_its_question_and_every_metric_its_meaning() -> None:
     for check in check_ids():
         assert set(catalogue.under(f"check.{check}")) == {"title", "question", "reading"}
     metrics = {f"{room}.{name}" for room in catalogue.under("metric") for name in catalogue.under(f"metric.{room}")}
-    assert metrics == set(metric_names())
-    for name in metrics:
+    assert metrics == {*metric_names(), ASKED}
+    for name in metric_names():
         assert {"title", "meaning"} <= set(catalogue.under(f"metric.{name}")) <= {"title", "meaning", "caution"}
+
+
+def test_next_steps_are_for_metrics_that_exist() -> None:
+    catalogue = read_catalogue()
+    steps = {f"{room}.{name}" for room in catalogue.under("next.metric") for name in catalogue.under(f"next.metric.{room}")}
+    assert steps <= set(metric_names())
+
+
+def test_every_abbreviation_of_a_report_is_in_its_glossary() -> None:
+    catalogue = read_catalogue()
+    explained = " ".join(catalogue(f"glossary.{term}.term") for term in catalogue.under("glossary"))
+    for key, sentence in catalogue.sentences.items():
+        for word in re.findall(r"\b[A-Z]{2,}\b", sentence):
+            assert re.search(rf"\b{word}\b", explained), f"{key} says {word}, which no reader need know"
 
 
 def test_percentages_and_points_are_written_for_metrics_that_exist() -> None:
@@ -111,19 +139,25 @@ class Recorded(dict[str, str]):
 
 
 def test_reports_use_every_sentence(
-    unjudged: Audit, judged: Audit, not_run: Audit, images: Audit, texts: Audit, policy: Policy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    unjudged: Audit, judged: Audit, declared: Audit, not_run: Audit, images: Audit, texts: Audit, policy: Policy, law: Matrix,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     recorded = Recorded(read_catalogue().sentences)
-    for module in (html, terminal):
+    for module in (composing, drawing, html, terminal):
         monkeypatch.setattr(module, "read_catalogue", lambda language: Catalogue(language, recorded))
     render_html(judged, run=RUN, policy=policy)
-    render_html(unjudged, run={"seal": {"opened_again": False}})
-    render_html(not_run)
+    compose(unjudged, run={"seal": {"opened_again": False}})
+    compose(not_run)
+    compose(declared, run=RUN, matrices=(law,))
+    compose(declared, run={"started": "2026-07-01T00:00:00+00:00"})
     for audit in (unjudged, judged):
         summarise(audit)
     for audit in (images, texts):
-        render_html(audit)
+        compose(audit)
     chosen = (*FAMILIES, "sense", "declaration", "where_value", "table.fairness.groups.by_group", "glossary")
+    chosen += ("next.metric", "prevailing")
+    # What other readers of the catalogue say.
+    chosen += ("control_evidence", "control_record", "diff", "note.evidence", "pdf")
     # Pictures and tables of images and texts, whose own audits are rendered elsewhere.
     chosen += tuple(f"figure.explanation.attribution.{kind}" for kind in ("image", "parts", "words"))
     chosen += tuple(f"table.explanation.attribution.{kind}" for kind in ("text", "words"))
@@ -133,7 +167,8 @@ def test_reports_use_every_sentence(
         "identity.decision_likeliest", "identity.no_classifier", "finding.none_worst", "scope.nothing_missing", "scope.more", "figure.rest",
         "limits.no_waiver", "answer.none", "note.performance.independence_unknown", "note.fairness.test_rows", "where.fpr",
         "cleaning.missing", "cleaning.filled", "cleaning.constant", "language.name", "identity.known_none",
-        "finding.waived", "where.group", "scope.alike", "table.robustness.attack.example.special.feature.(class)",
+        "number.bounded_exact", "body.shortened", "body.nothing", "expiry.unclear", "finding.more", "finding.waived",
+        "where.group", "scope.alike", "table.robustness.attack.example.special.feature.(class)",
         "check.performance.compression.reading",
         *(f"metric.performance.compression_{name}.meaning" for name in ("agreement", "accuracy_change")),
     }  # fmt: skip

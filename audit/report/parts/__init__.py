@@ -1,0 +1,1 @@
+"""Parts of a report, one file each: what an audit says there, as blocks of a document."""

@@ -174,14 +174,9 @@ class Audit:
         return replace(record, evidence=tuple(_verified_evidence(verified, evidence, decrypt) for evidence in record.evidence))
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from audit.notebook import audit_html
 
-        rows = "".join(
-            f"<tr><td>{escape(finding.rule)}</td><td>{finding.verdict}</td><td>{escape(str(finding.metric or ''))}</td></tr>"
-            for finding in self.findings
-        )
-        head = "<tr><th>rule</th><th>verdict</th><th>measured</th></tr>"
-        return f"<p><b>{escape(self.identity.name)}</b>: {len(self.evidence)} checks</p><table>{head}{rows}</table>"
+        return audit_html(self)
 
 
 def save_evidence(evidence: Evidence, folder: Path, rows: SealedRows | None = None) -> None:

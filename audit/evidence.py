@@ -115,3 +115,8 @@ class Evidence:
         if len(found) != 1:
             raise KeyError(f"{len(found)} metrics of {self.check} are called {name} where {where}")
         return found[0]
+
+    def _repr_html_(self) -> str:
+        from audit.notebook import evidence_html
+
+        return evidence_html(self)

@@ -69,3 +69,8 @@ class Finding:
     samples_needed: int | None = None
     hazard: str | None = None
     requirement: str | None = None
+
+    def _repr_html_(self) -> str:
+        from audit.notebook import finding_html
+
+        return finding_html(self)

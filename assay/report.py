@@ -33,9 +33,12 @@ def render_report(
     for name, known, what in [(f, FORMATS, "format") for f in chosen] + [(tag, languages(), "language") for tag in lang or ()]:
         if name not in known:
             raise ConfigurationError(f"there is no {what} {name!r} of reports", remedy=did_you_mean(name, known))
+    if output.resolve().is_relative_to(bundle.resolve()):
+        problem = f"{output.resolve()} lies in the bundle, whose manifests name every file"
+        raise ConfigurationError(problem, remedy="give --output another folder")
     source, own = read_source(bundle)
     kinds = [kind for kind in FORMATS if kind in chosen]
-    rendered = write_reports(source, output, languages=tuple(lang or own), formats=kinds, processes=os.cpu_count() or 1)
+    rendered = write_reports(source, output, languages=tuple(dict.fromkeys(lang or own)), formats=kinds, processes=os.cpu_count() or 1)
     for path in rendered.files:
         typer.echo(f"Report: {path}")
     for error in rendered.missing.values():

@@ -21,14 +21,22 @@ from audit.policy.places import require_measurable
 from audit.public_record import write_public
 from audit.redactions import PUBLIC
 from audit.rendering import Source, write_reports
-from audit.responses_part import gather_responses
+from audit.responses_part import gather_responses, read_earlier
 from audit.runner import choose_checks, run
 from audit.sealed_rows import SealedRows
 from audit.vault import ALLOW_UNSIGNED, Identity, decrypt_bytes, encrypt_bytes, seal, unseal
 from classifier.classifier import Classifier
 from classifier.errors import ConfigurationError, IntegrityError
 from classifier.opening import opening_with
-from classifier.records import canonical_json, explain_storage_errors, read_record, replace_folder, require_replaceable, write_atomically
+from classifier.records import (
+    canonical_json,
+    explain_storage_errors,
+    read_record,
+    replace_folder,
+    require_replaceable,
+    sha256_file,
+    write_atomically,
+)
 from trainer import Epoch
 
 SEALED = "model.safetensors.age"
@@ -104,7 +112,8 @@ def audit_configuration(
     exports = choose_formats(exports)
     folder = output.resolve() if output is not None else Path("reports") / configuration.audit.name
     require_replaceable(folder, RECORD)
-    responses = gather_responses(configuration.responses, [rule.id for rule in policy.rule] if policy else [], folder)
+    earlier = read_earlier(folder)
+    responses = gather_responses(configuration.responses, [rule.id for rule in policy.rule] if policy else [], earlier.responses)
     # A missing key is found before any work is done. Whether what is brought has weights to seal shows when it is there.
     made = configuration.model.kind not in (None, "path", "huggingface")
     recipients, own = ((), []) if made else configuration.seal.parties(path.parent, identities, passphrase)
@@ -120,10 +129,11 @@ def audit_configuration(
         subject = configuration.subject(splits, classifier, path.parent)
         trust = configuration.trust.record(path.parent, configuration.sealed_model(path.parent))
     sealed_data = any(part.secret is not None for part in (splits.train, splits.validation, splits.test))
-    if made and (sealed_data or (classifier is not None and classifier.module is not None)):
+    sealed_rows = sealed_data or configuration.report.rows == "sealed"
+    if made and (sealed_rows or (classifier is not None and classifier.module is not None)):
         recipients, own = configuration.seal.parties(path.parent, identities, passphrase)
     clock.lap("train")
-    rows = _sealed_rows(recipients, own) if sealed_data else None
+    rows = _sealed_rows(recipients, own) if sealed_rows else None
     with explain_storage_errors(folder):
         durations: dict[str, float] = {}
         audit = run(
@@ -156,6 +166,7 @@ def audit_configuration(
             "hardware": _hardware(classifier),
             "seal": sealed,
             "responses": responses,
+            "revision": earlier.revision + (sha256_file(draft / RECORD) != earlier.record),
             # What is required was fixed before anything was measured.
             "policy": policy and {"id": policy.policy.id, "sha256": policy.digest, "read": decided.isoformat(timespec="seconds")},
             "seconds": {**clock.seconds, "checks": durations},

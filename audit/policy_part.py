@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import field_validator, model_validator
 
@@ -60,10 +61,11 @@ class PolicyPart(Form):
 
 
 class ReportPart(Form):
-    """``[report]``: in which formats it is written, and of which laws and standards it shows what was measured; by default of those
-    that the rules name."""
+    """``[report]``: in which formats it is written; whether what is found of single rows is sealed though the data are not; and of
+    which laws and standards it shows what was measured, by default of those that the rules name."""
 
     formats: tuple[Format, ...] = FORMATS
+    rows: Literal["plain", "sealed"] = "plain"
     laws: tuple[str, ...] | None = None
 
     @field_validator("laws")

@@ -12,7 +12,7 @@ from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
-from audit.bundle import RECORD, Audit, verify_bundle
+from audit.bundle import Audit, verify_bundle
 from audit.controls import matrix, read_law
 from audit.policy import Policy
 from audit.policy_part import ReportPart
@@ -60,12 +60,12 @@ def read_source(folder: Path) -> tuple[Source, tuple[str, ...]]:
         IntegrityError: If a file of it was changed, is missing, or is named nowhere.
     """
     audit, bundle = Audit.load(folder), verify_bundle(folder)
-    # Of a bundle of an earlier release the rest may hold what this one would not take any more.
-    configuration = tomllib.loads(bundle.read("audit.toml").decode())
+    # A bundle may be without it, and in one of an earlier release the rest may hold what this one would not take any more.
+    configuration = tomllib.loads(bundle.read("audit.toml").decode()) if "audit.toml" in bundle.files else {}
     report = ReportPart(**configuration.get("report", {}))
     policy = Policy.read(folder / "policy.toml") if "policy.toml" in bundle.files else None
     run = parse_strictly(bundle.read("run.json"), "run.json")
-    source = Source(audit, bundle.read(RECORD), run, policy, report.shown(policy))
+    source = Source(audit, bundle.read(bundle.record), run, policy, report.shown(policy))
     return source, tuple(configuration.get("audit", {}).get("languages", ("en",)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import logging
 import math
 import platform
 import shutil
@@ -31,6 +32,7 @@ from classifier.seeds import Seed
 # What a number may depend on beside inputs and seed.
 SOFTWARE = ("assay", "torch", "numpy", "scipy", "scikit-learn", "captum", "shap")
 PLAN = "plan.json"
+_LOG = logging.getLogger("assay")
 
 
 def run(
@@ -77,7 +79,9 @@ def run(
     checks = choose_checks(only, skip, options or {}, profile)
     identity = _identify(subject, name)
     plan = [identity, profile, seed, [(check.id, check.options()) for check in checks], _software()]
-    kept = [*plan, *_untold(subject), list(rows.recipients) if rows is not None else None]
+    # Who has seen some of the numbers must not choose the limits any more: another policy begins anew.
+    required = policy.digest if policy is not None else None
+    kept = [*plan, *_untold(subject), list(rows.recipients) if rows is not None else None, required]
     store = _Store(workspace, kept if workspace is not None else [], rows)
     spent: dict[str, float] = {} if durations is None else durations
     evidence: list[Evidence] = []
@@ -154,7 +158,9 @@ def _measure(check: Check, subject: Subject, seed: int) -> Evidence:
     except AssayError as error:
         return _not_run(check, str(error), seed)
     except Exception as error:  # whatever a check does, the others go on, and the report says what happened
-        return _not_run(check, f"{type(error).__name__}: {error}", seed)
+        # What a classifier or a library says of a row may quote it, and a record is shown to others.
+        _LOG.warning("%s: %s: %s", check.id, type(error).__name__, error)
+        return _not_run(check, f"it ended with {type(error).__name__}, whose message may quote rows and is not kept", seed)
 
 
 def _not_run(check: Check, reason: str, seed: int) -> Evidence:

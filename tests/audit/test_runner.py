@@ -35,8 +35,9 @@ def test_a_check_that_raises_is_not_run_with_its_reason_and_the_others_go_on(
 ) -> None:
     monkeypatch.setattr(Accuracy, "measure", breaking(ValueError("no luck")))
     audit = run(credit_subject, only=["performance"], options=quick, progress=False)
-    assert audit["performance.accuracy"].not_run == "ValueError: no luck"
-    assert {metric.reason for metric in audit["performance.accuracy"].metrics} == {"ValueError: no luck"}
+    said = "it ended with ValueError, whose message may quote rows and is not kept"
+    assert audit["performance.accuracy"].not_run == said
+    assert {metric.reason for metric in audit["performance.accuracy"].metrics} == {said}
     assert audit["performance.decision"].not_run is None
 
 

@@ -12,6 +12,7 @@ import torch
 from audit import Audit, Evidence, Subject, run
 from audit.performance.checks.accuracy import Accuracy
 from audit.performance.checks.decision import Decision
+from audit.policy import Policy, PolicyHead, Rule
 from classifier import Classifier
 from classifier.records import as_record, canonical_json
 from classifier.seeds import Seed
@@ -25,6 +26,11 @@ def record(audit: Audit) -> bytes:
 
 def audited(subject: Subject, workspace: Path | None, **options: object) -> Audit:
     return run(subject, only=CHECKS, options={"performance.accuracy": {"resamples": 50}}, progress=False, workspace=workspace, **options)  # type: ignore[arg-type]
+
+
+def ranking(least: float) -> Policy:
+    rule = Rule(id="RANKS", metric="performance.roc_auc", min=least, set_by="a test", rationale="a test")
+    return Policy(policy=PolicyHead(id="p"), rule=(rule,))
 
 
 @pytest.fixture
@@ -87,6 +93,14 @@ def test_what_decides_the_numbers_discards_what_was_finished(
         ),
     }[change]()
     audited(other, tmp_path, seed=1 if change == "seed" else 0)
+    assert measured == [*CHECKS, *CHECKS]
+
+
+def test_who_has_seen_some_numbers_cannot_choose_the_limits_any_more(credit_subject: Subject, tmp_path: Path, measured: list[str]) -> None:
+    audited(credit_subject, tmp_path, policy=ranking(0.7))
+    audited(credit_subject, tmp_path, policy=ranking(0.7))
+    assert measured == CHECKS
+    audited(credit_subject, tmp_path, policy=ranking(0.6))
     assert measured == [*CHECKS, *CHECKS]
 
 

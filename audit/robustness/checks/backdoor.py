@@ -195,7 +195,7 @@ def _standing_out(sizes: Array, null: Array, names: tuple[str, ...]) -> list[Met
     both = ("robustness.trigger_anomaly", "robustness.trigger_p_value")
     known = int(np.isfinite(sizes).sum())
     if known < FEWEST:
-        reason = f"not measurable with {known} classes: it takes {FEWEST} to tell what is unusual among them"
+        reason = f"a trigger was made for {known} of {len(names)} classes: it takes {FEWEST} to tell what is unusual among them"
         return [Metric.missing(name, reason, n=known) for name in both]
     worst = int(np.nanargmin(sizes))
     where: dict[str, str | float | int] = {"class": names[worst]}

@@ -38,7 +38,7 @@ class Bounds(Check):
         exact: Of these the rows at most whose exact answer is sought.
         nodes: Nodes of the solver's search tree for each margin at most.
         binaries: Unstable activations of a row at most, beyond which its exact answer is not sought.
-        suite: What the same rows are attacked with.
+        suite: What the same rows are attacked with, as far as they are not proven; those that are, by the quick one.
     """
 
     eps: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2)

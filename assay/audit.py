@@ -51,7 +51,7 @@ def audit_from_file(
     with telling_of_a_new_identity():
         outcome = audit_configuration(
             configuration, output=output, only=only or (), skip=skip or (), exports=formats or (), progress=not quiet,
-            identities=identities, passphrase=passphrase,
+            identities=identities, passphrase=passphrase, baseline=accepted,
         )  # fmt: skip
     if as_json:
         typer.echo((outcome.folder / "audit.json").read_text(encoding="utf-8"), nl=False)
@@ -64,7 +64,7 @@ def audit_from_file(
         for error in outcome.lacking:
             typer.echo(f"Not written: {error}", err=True)
     if accepted is not None:
-        held = gate(accepted, outcome.audit)
+        held = gate(accepted, outcome.audit, fail_on=fail_on)
         typer.echo("\n".join(held.lines), err=as_json)
         raise typer.Exit(held.exit_code)
     raise typer.Exit(exit_code_of(outcome.audit, fail_on=fail_on))

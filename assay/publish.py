@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from assay.files import Force
+
 
 def publish_bundle(
     bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.", metavar="BUNDLE")],
     destination: Annotated[Path, typer.Argument(help="Folder of the copy.", metavar="DESTINATION")],
+    force: Force = False,
 ) -> None:
     """Copy a bundle for the public, without results row by row and without what shows single cases.
 
@@ -21,7 +24,7 @@ def publish_bundle(
     """
     from audit.publication import publish
 
-    published = publish(bundle, destination)
+    published = publish(bundle, destination, force=force)
     withheld, made = published.redactions.withheld, published.redactions.made
     for reason in dict.fromkeys(file.reason for file in withheld.values()):
         names = [name for name, file in withheld.items() if file.reason == reason]

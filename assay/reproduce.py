@@ -12,6 +12,7 @@ import typer
 
 from assay.options import AsJson, Quiet
 from assay.secrets import IdentityFiles, PassphraseDescriptor, collect_identities, read_passphrase, telling_of_a_new_identity
+from assay.signing import Signers, TrustFile, collect_trust
 from classifier.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -26,24 +27,34 @@ def reproduce_bundle(
     output: Annotated[Path | None, typer.Option(help="Folder of the second bundle; BUNDLE-reproduced by default.")] = None,
     identity_file: IdentityFiles = None,
     passphrase_fd: PassphraseDescriptor = None,
+    trust: TrustFile = None,
+    signer: Signers = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Run code that the bundle names, and ask addresses that it names: python, rest, trusted.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Run an audit again from the configuration in its bundle, and compare every number.
 
     The data must have the digests that they had. Other software or hardware may give other numbers, and what differs of
-    these is told.
+    these is told. A bundle that names code to run or an address to ask is refused, unless an auditor whom you trust has
+    signed it, or you allow it.
 
     Exit codes: 0 all numbers agree, but for rounding; 1 some do not; 3 some could not be measured again; 4 the bundle or
     the data are not what they were.
 
     Example: assay reproduce reports/german-credit --data examples/german-credit
     """
+    from audit.attestation import verify_attestation
     from audit.reproduction import reproduce
 
     if not data.is_dir():
         raise ConfigurationError(f"there is no folder {data}", remedy="give the folder that audit.toml lay in")
     bundle = bundle.resolve()
+    store = collect_trust(trust, signer)
+    if store is not None:
+        verify_attestation(bundle, store)
     passphrase = read_passphrase(False, passphrase_fd, what="the sealed data")
     identities = collect_identities(identity_file, passphrase)
     with telling_of_a_new_identity():
@@ -54,6 +65,7 @@ def reproduce_bundle(
             progress=not quiet,
             identities=identities,
             passphrase=passphrase,
+            allow_code=allow_code or store is not None,
         )
     if as_json:
         typer.echo(json.dumps({**asdict(found), "folder": str(found.folder)}, ensure_ascii=False, indent=2))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from assay.files import Force, require_free
-from classifier.errors import StorageError
+from classifier.errors import ConfigurationError, StorageError
 from classifier.records import write_atomically
 
 app = typer.Typer(help="Time stamps of a bundle by RFC 3161, made offline.", no_args_is_help=True, rich_markup_mode=None)
@@ -32,6 +32,8 @@ def request_stamp(
 
     bundle = bundle.resolve()
     path = output if output is not None else bundle.with_name(f"{bundle.name}.tsq")
+    if bundle in path.resolve().parents:
+        raise ConfigurationError(f"{path} lies in the bundle, which holds nothing that it does not name", remedy="name a file beside it")
     require_free(path, force)
     write_atomically(path, write_request(bundle))
     typer.echo(str(path))

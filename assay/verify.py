@@ -32,6 +32,7 @@ class _Verified:
     numbers: Recomputation
     findings: Rejudged
     stamp: TimeStamp | None
+    missed: tuple[str, ...]
 
 
 def verify_folder(
@@ -73,15 +74,17 @@ def verify_folder(
 
 
 def _look(attested: Attested, certificate: Path | None) -> _Verified:
-    from audit.recomputation import Record, judge_again, recompute_numbers, require_one_record
+    from audit.recomputation import Record, judge_again, missed_answers, recompute_numbers, require_one_record
 
     record = Record(attested.bundle)
     require_one_record(record)
     numbers, findings = recompute_numbers(record), judge_again(record)
     _require_agreement("numbers", tuple(map(str, numbers.differing)))
+    _require_agreement("statements", numbers.faults)
     _require_agreement("findings", findings.differing)
-    _require_signed(attested, record)
-    return _Verified(attested, record, numbers, findings, _stamp(attested, certificate))
+    missed = missed_answers(record)
+    _require_signed(attested, record, missed)
+    return _Verified(attested, record, numbers, findings, _stamp(attested, certificate), missed)
 
 
 def _require_agreement(what: str, differing: tuple[str, ...]) -> None:
@@ -93,7 +96,7 @@ def _require_agreement(what: str, differing: tuple[str, ...]) -> None:
         )
 
 
-def _require_signed(attested: Attested, record: Record) -> None:
+def _require_signed(attested: Attested, record: Record, missed: tuple[str, ...]) -> None:
     """A record that was made when the bundle was published is vouched for by what the auditor signed of its verdicts, and no more."""
     from audit.recomputation import outcome
 
@@ -102,8 +105,8 @@ def _require_signed(attested: Attested, record: Record) -> None:
         return
     passed, warned, failed = outcome(record)
     # An engine that missed a known answer is signed beside the rules.
-    signed = tuple(rule for rule in audited.failed if not rule.startswith("known answer "))
-    if (passed, warned, failed) != (audited.passed, audited.warned, signed):
+    failed = (*failed, *(f"known answer {name}" for name in missed))
+    if (passed, warned, failed) != (audited.passed, audited.warned, audited.failed):
         raise IntegrityError(f"{record.name} has other verdicts than those that were signed", remedy="take the bundle from its source")
 
 
@@ -127,7 +130,7 @@ def _tell(found: _Verified) -> list[str]:
     lines = [whole if found.attested.claimed_key is not None else f"{whole}; the bundle is not signed"]
     if bundle.withheld:
         lines.append(f"withheld   {len(bundle.withheld)} files, named with their digests in redactions.json")
-    if bundle.made:
+    if found.record.name in bundle.made:
         lines.append(f"record     {found.record.name}, made for this copy; no manifest vouches for it")
     lines.append(f"recomputed {numbers.agreeing} of {numbers.numbers} numbers, and all agree")
     lines += [f"           {count} {why}" for why, count in _left(numbers).items()]
@@ -135,6 +138,11 @@ def _tell(found: _Verified) -> list[str]:
     lines.append(f"judged     {judged} of {found.findings.findings} findings again, and all agree")
     if found.findings.by_limit:
         lines.append(f"           {found.findings.by_limit} by the limit that they state: their rule lies elsewhere")
+    if numbers.resting:
+        lines.append(f"           {numbers.resting} rest on ends of intervals that were not recomputed")
+    if found.missed:
+        lines.append(f"answers    {len(found.missed)} known answers were missed: {', '.join(map(_printable, found.missed))}")
+    lines.append("unchecked  figures, other tables, reports, exports, and what was declared")
     return [*lines, *_tell_signature(found.attested), *_tell_time(found.stamp)]
 
 
@@ -192,6 +200,8 @@ def _describe(found: _Verified) -> dict[str, Any]:
         "withheld": dict(attested.bundle.withheld),
         "made_for_the_copy": dict(attested.bundle.made),
         "numbers": {"measured": found.numbers.numbers, "agreeing": found.numbers.agreeing, "left": _left(found.numbers)},
+        "verdicts_on_ends_not_recomputed": found.numbers.resting,
+        "known_answers_missed": list(found.missed),
         "findings": {"told": found.findings.findings, "by_policy": found.findings.by_policy, "by_limit": found.findings.by_limit},
         "time_stamp": None
         if stamp is None

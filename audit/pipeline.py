@@ -15,6 +15,7 @@ from typing import Any
 
 from audit.bundle import RECORD, Audit, write_manifests
 from audit.check import metric_names
+from audit.comparison.circumstances import require_alike
 from audit.configuration import Configuration
 from audit.exports import choose_formats, formats_for, write_exports
 from audit.policy.places import require_measurable
@@ -82,6 +83,7 @@ def audit_configuration(
     progress: bool | Callable[[Epoch], None] = True,
     identities: Sequence[Identity] = (),
     passphrase: str | None = None,
+    baseline: Audit | None = None,
 ) -> Outcome:
     """Run the audit that ``audit.toml`` describes, and write its bundle.
 
@@ -97,6 +99,7 @@ def audit_configuration(
         progress: Whether to show bars on a terminal, or a function that is told of every epoch.
         identities: What opens sealed data; by default what ``[seal] identity_file`` names, or the user's own identities.
         passphrase: Tried where data, or ``[seal] identity_file``, are sealed under one.
+        baseline: An audit that this one is to be compared with, so that what cannot be compared is refused before it runs.
 
     Raises:
         AssayError: If anything that was given cannot be used; nothing is written then.
@@ -123,6 +126,9 @@ def audit_configuration(
     with opening_with(opener):
         splits = configuration.read_splits(path.parent)
         clock.lap("read")
+        if baseline is not None:
+            test = splits.test
+            require_alike(baseline, configuration.audit.profile, test.classes, test.event, test.favourable)
         if policy is not None:
             require_measurable(policy, checks, (splits.train, splits.validation, splits.test))
         classifier = None if alone else configuration.classifier(splits, path.parent, progress=progress)
@@ -208,15 +214,16 @@ def _sealed_rows(recipients: tuple[str, ...], own: list[Identity]) -> SealedRows
 
 def _export(audit: Audit, configuration: Configuration, formats: Sequence[str], path: Path, draft: Path, started: str) -> None:
     """What other programs read."""
-    policy = draft / "policy.toml"
-    named = configuration.policy.file(path.parent) if configuration.policy is not None else policy
+    part = configuration.policy
+    # A policy that comes with Assay has no line of its own in the project: its name stands in the configuration.
+    named = path if part is None or part.name is not None else part.file(path.parent)
     inside = named.resolve().is_relative_to(Path.cwd())
     write_exports(
         audit,
         draft / "exports",
         formats or formats_for(audit),
-        policy_text=policy.read_text(encoding="utf-8") if policy.exists() else None,
-        policy_path=named.resolve().relative_to(Path.cwd()).as_posix() if inside else policy.name,
+        policy_text=named.read_bytes().decode() if part is not None else None,
+        policy_path=named.resolve().relative_to(Path.cwd()).as_posix() if inside else named.name,
         started=started,
     )
 

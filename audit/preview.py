@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import time
 from collections.abc import Sequence
@@ -83,7 +84,7 @@ def preview_configuration(path: Path, *, identities: Sequence[Identity] = (), pa
             seconds += check.forward_rows(len(test)) * a_row
             training += check.trainings * each
     if policy is not None:
-        lines += ["", *policy_lines(policy, subject, checks, refused)]
+        lines += ["", *policy_lines(policy, subject, checks, refused, today=datetime.date.today())]
     mostly = "training" if training > seconds else "the checks"
     return "\n".join([*lines, "", f"It will take about {_duration(training + seconds + 10)}, most of it on {mostly}."])
 

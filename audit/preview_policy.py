@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,11 +29,13 @@ class Share:
         rows: Which rows it is a share of.
         bound: Whether it estimates the truth, or shows one side of it only.
         exact: Whether its interval is the exact binomial one, and not Wilson's.
+        limits: Options of its check, besides `limit`, that say how many rows are taken at most.
     """
 
     rows: Rows = "test"
     bound: Bound = "estimate"
     exact: bool = False
+    limits: tuple[str, ...] = ()
 
 
 #: Other metrics are made of more than one count of rows, so that nothing is known of their intervals beforehand.
@@ -45,13 +48,13 @@ SHARES: Mapping[str, Share] = {
     "robustness.accuracy_by_distance": Share(bound="upper"),
     "robustness.certified_accuracy": Share(bound="lower"),
     "robustness.corruption_accuracy": Share(),
-    "robustness.exact_accuracy": Share(),
+    "robustness.exact_accuracy": Share(limits=("exact",)),
     "robustness.smoothed_accuracy": Share(bound="lower"),
     "robustness.smoothed_certified_accuracy": Share(bound="lower"),
     "robustness.text_accuracy": Share(bound="upper"),
     "robustness.transfer_accuracy": Share(bound="upper"),
     "robustness.unsmoothed_accuracy": Share(),
-    "privacy.membership_tpr": Share("training", exact=True),
+    "privacy.membership_tpr": Share("training", "lower", exact=True),
     "fairness.approval_rate": Share("group"),
     "fairness.bad_rate_among_approved": Share("group"),
     "fairness.accuracy": Share("group"),
@@ -74,7 +77,9 @@ _P_VALUE = "performance.learned_p_value"
 _UNFLATTERED = ("performance.approval_rate", "fairness.approval_rate")
 
 
-def policy_lines(policy: Policy, subject: Subject, checks: Sequence[Check], refused: Mapping[str, str]) -> list[str]:
+def policy_lines(
+    policy: Policy, subject: Subject, checks: Sequence[Check], refused: Mapping[str, str], *, today: datetime.date
+) -> list[str]:
     """One or more lines a rule, of 80 columns at most.
 
     Args:
@@ -82,12 +87,17 @@ def policy_lines(policy: Policy, subject: Subject, checks: Sequence[Check], refu
         subject: What is audited.
         checks: What is going to run, with its options.
         refused: Why a check would not run, by its id.
+        today: The day on which waivers are held against their expiry.
     """
     head = policy.policy
     lines = [f"Policy {head.id}: {len(policy.rule)} rules, {len(policy.waiver)} waivers"]
     lines.append(f"  SHA-256 {policy.digest}")
     if head.requires_independence:
         lines.append("  developer and validator must be declared, and differ")
+    for waiver in policy.waiver:
+        if waiver.expires < today:
+            said = f"the waiver of {waiver.rule} by {waiver.owner} ended on {waiver.expires.isoformat()}: it does not count"
+            lines += _wrapped(said, 2)
     unset = [rule.id for rule in policy.rule if rule.limit == "unset"]
     if unset:
         lines += _wrapped(f"no limit set, ask the model's owner: {', '.join(unset)}", 2)
@@ -125,31 +135,33 @@ def _foreseen(rule: Rule, subject: Subject, checks: Sequence[Check], refused: Ma
     bound = share.bound
     if subject.independence == "unknown" and rule.metric not in _UNFLATTERED and rule.metric.startswith(("performance.", "fairness.")):
         bound = "upper" if rule.min is not None else "lower"
-    rows, most = _rows(rule, share, subject, giving)
-    if rows == 0:
+    sizes, most = _rows(rule, share, subject, giving)
+    if not any(sizes):
         return f"{asked}: cannot be judged, there are no such rows"
-    said = _of_rows(rule, rows, bound, clopper_pearson if share.exact else wilson)
-    return f"{asked}, of {'at most ' if most else ''}{rows} rows: {said}"
+    said = _of_rows(rule, sizes, bound, clopper_pearson if share.exact else wilson)
+    several = len(set(sizes)) > 1
+    rows = f"{min(sizes)} to {max(sizes)}" if several else f"{max(sizes)}"
+    return f"{asked}, of {'groups of ' if several else ''}{'at most ' if most else ''}{rows} rows: {said}"
 
 
 def _limit(rule: Rule) -> float:
     return rule.min if rule.min is not None else float(rule.max or 0)
 
 
-def _rows(rule: Rule, share: Share, subject: Subject, check: Check) -> tuple[int, bool]:
-    """Of how many rows the share is one, and whether there may be fewer."""
+def _rows(rule: Rule, share: Share, subject: Subject, check: Check) -> tuple[list[int], bool]:
+    """Of how many rows the share is one, for each group that the rule is about; and whether there may be fewer."""
     if share.rows == "training" and subject.training is not None:
-        return len(subject.training), False
+        return [len(subject.training)], False
     if share.rows == "group":
-        return _smallest_group(rule, subject), rule.metric.endswith("among_approved")
-    limit = check.options().get("limit")
-    whole = len(subject.test)
+        return _groups(rule, subject), rule.metric.endswith("among_approved")
+    options, whole = check.options(), len(subject.test)
+    limits = [int(options[name]) for name in ("limit", *share.limits) if options.get(name) is not None]
     # Checks that take some rows alone may leave out more of them.
-    return (whole, share.rows == "approved") if limit is None else (min(whole, int(limit)), True)
+    return [min(whole, *limits)] if limits else [whole], bool(limits) or share.rows == "approved"
 
 
-def _smallest_group(rule: Rule, subject: Subject) -> int:
-    """Rows of the smallest of the groups that the rule is about: a rule about each holds if it holds for that one."""
+def _groups(rule: Rule, subject: Subject) -> list[int]:
+    """Rows of each of the groups that the rule is about."""
     crossed = subject.lacks("recipe") is None
     parts = (subject.training, subject.validation, subject.test) if crossed else (subject.test,)
     sizes = []
@@ -158,20 +170,25 @@ def _smallest_group(rule: Rule, subject: Subject) -> int:
             groups = np.concatenate([part.groups(attribute) for part in parts if part is not None])
             names, counts = np.unique(groups.astype(str), return_counts=True)
             sizes += [int(n) for name, n in zip(names, counts, strict=True) if str(rule.where.get("group", name)) == name]
-    return min(sizes, default=0)
+    return sizes
 
 
-def _of_rows(rule: Rule, n: int, bound: Bound, interval: Callable[[int, int], tuple[float, float]]) -> str:
-    """From which shares on the rule holds, and from which it is broken, if so many rows are looked at."""
-    limit, least = _limit(rule), rule.min is not None
-    if least:
-        holds, broken = _first(n, lambda k: interval(k, n)[0] >= limit), _first(n, lambda k: interval(k, n)[1] >= limit) - 1
-    else:
-        holds, broken = _first(n, lambda k: interval(k, n)[1] > limit) - 1, _first(n, lambda k: interval(k, n)[0] > limit)
+def _of_rows(rule: Rule, sizes: Sequence[int], bound: Bound, interval: Callable[[int, int], tuple[float, float]]) -> str:
+    """From which shares on the rule holds, and from which it is broken, if so many rows are looked at.
+
+    A rule about each of several groups holds where it holds for the one that makes it hardest, the smallest; and it is broken as soon
+    as it is for the one that shows it best, the largest.
+    """
+    least = rule.min is not None
+    turns = [_turns(_limit(rule), least, n, interval) for n in sizes]
+    farthest = max if least else min
+    # Of a group that can never keep the rule, nothing can show that all do.
+    holds = None if any(hold is None for hold, _ in turns) else farthest(hold for hold, _ in turns if hold is not None)
+    broken = farthest((broken for _, broken in turns if broken is not None), default=None)
     flattering, blackening = ("upper", "lower") if least else ("lower", "upper")
-    can_hold, can_break = (0 <= holds <= n and bound != flattering), (0 <= broken <= n and bound != blackening)
-    held = f"holds {'from' if least else 'up to'} {_percent(holds, n)}"
-    broke = f"is broken {'up to' if least else 'from'} {_percent(broken, n)}"
+    can_hold, can_break = (holds is not None and bound != flattering), (broken is not None and bound != blackening)
+    held = f"holds {'from' if least else 'up to'} {_percent(holds or 0)}"
+    broke = f"is broken {'up to' if least else 'from'} {_percent(broken or 0)}"
     if can_hold and can_break:
         return f"{held} and {broke}; between, these rows cannot decide it"
     why = f"{bound} bounds cannot" if bound != "estimate" else "so few rows cannot"
@@ -180,8 +197,17 @@ def _of_rows(rule: Rule, n: int, bound: Bound, interval: Callable[[int, int], tu
     return f"{held}; {why} show that it is broken" if can_hold else f"{why} decide it"
 
 
-def _percent(count: int, n: int) -> str:
-    return f"{100 * count / n:.1f}{_JOINED}%"
+def _turns(limit: float, least: bool, n: int, interval: Callable[[int, int], tuple[float, float]]) -> tuple[float | None, float | None]:
+    """The shares of `n` rows from which on a rule holds and is broken; ``None`` where none does that."""
+    if least:
+        holds, broken = _first(n, lambda k: interval(k, n)[0] >= limit), _first(n, lambda k: interval(k, n)[1] >= limit) - 1
+    else:
+        holds, broken = _first(n, lambda k: interval(k, n)[1] > limit) - 1, _first(n, lambda k: interval(k, n)[0] > limit)
+    return holds / n if 0 <= holds <= n else None, broken / n if 0 <= broken <= n else None
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}{_JOINED}%"
 
 
 def _first(n: int, true: Callable[[int], bool]) -> int:

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from audit.manifests import ATTESTATION, TIMESTAMP, VerifiedBundle, read_attestation, read_timestamp, verify_bundle
-from audit.public_record import shows_single, write_public
-from audit.recomputation import Record, require_one_record
-from audit.redactions import PUBLIC, RECORD, REDACTIONS, Redactions, Withheld
+from audit.public_record import write_public
+from audit.recomputation import Record, common_pictures, require_one_record, single_checks
+from audit.redactions import PUBLIC, RECORD, REDACTIONS, Redactions, Withheld, why_withheld
 from classifier.errors import ConfigurationError, IntegrityError
 from classifier.records import folder_atomically, require_replaceable, sha256, write_atomically
 
-ROWS, CASES, SEALED, DRAWN = (
-    "results row by row",
-    "shows single cases",
-    "sealed, and of no use to whom it is not sealed",
-    "drawn from the whole record; draw it again from the public one",
-)
-# What is made of metrics and verdicts alone, and what a person wrote. Everything else stays behind, whatever it is.
-_KEPT = (
-    "audit.toml",
-    "policy.toml",
-    "run.json",
-    "exports/junit.xml",
-    "exports/results.sarif",
-    "exports/oscal-assessment-results.json",
-    "exports/mlbom.cdx.json",
-    "exports/model-card.md",
-    "exports/audit.schema.json",
-    "exports/badge.svg",
-)
-_PICTURE = re.compile(r"figures/(?P<figure>.+)\.(?P<language>[A-Za-z]{2,3}(?:-[A-Za-z0-9]+)*)\.(?:svg|png)")
+_ELSEWHERE = "name a new folder, or give --force to replace what is there"
 
 
 @dataclass(frozen=True)
@@ -52,7 +30,7 @@ class Published:
     redactions: Redactions
 
 
-def publish(bundle: Path, destination: Path) -> Published:
+def publish(bundle: Path, destination: Path, *, force: bool = False) -> Published:
     """Copy a bundle without what is about single cases.
 
     The manifests, the signature and the time stamp are copied as they are, so that they verify. The same bundle gives the same copy,
@@ -60,11 +38,12 @@ def publish(bundle: Path, destination: Path) -> Published:
 
     Args:
         bundle: The bundle, which is verified first.
-        destination: Folder of the copy; an earlier copy there is replaced.
+        destination: Folder of the copy; an earlier copy of the same bundle there is replaced.
+        force: Whether the copy of another bundle, or one that has more to it, is replaced too.
 
     Raises:
         IntegrityError: If the bundle is not what its manifests say.
-        ConfigurationError: If it is a published copy itself, or the copy would lie in it.
+        ConfigurationError: If it is a published copy itself, the copy would lie in it, or something would be lost at the destination.
         StorageError: If other files lie at the destination, or it cannot be written.
     """
     bundle, destination = bundle.resolve(), destination.resolve()
@@ -75,6 +54,8 @@ def publish(bundle: Path, destination: Path) -> Published:
         raise ConfigurationError(f"{bundle} is a published copy already", remedy="publish the bundle that it was made from, or pass it on")
     if destination.exists():
         require_replaceable(destination, REDACTIONS)
+        if not force and any(destination.iterdir()):
+            _require_earlier_copy(verified, destination)
     record = Record(verified)
     require_one_record(record)
     kept, withheld = _part(verified, record)
@@ -97,32 +78,26 @@ def publish(bundle: Path, destination: Path) -> Published:
 
 def _part(verified: VerifiedBundle, record: Record) -> tuple[tuple[str, ...], dict[str, Withheld]]:
     """The files that go into the copy, and those that do not."""
-    single = {check for check, evidence in record.evidence.items() if shows_single(evidence)}
-    pictures = {
-        f"{check}.{figure['name']}" for check, e in record.evidence.items() for figure in e["figures"] if not figure.get("single", True)
-    }
-    withheld = {}
-    for name, digest in verified.files.items():
-        reason = _reason(name, single, pictures)
-        if reason:
-            withheld[name] = Withheld(digest, reason)
-    return tuple(name for name in sorted(verified.files) if name not in withheld), withheld
+    single, pictures = single_checks(record), common_pictures(record)
+    reasons = {name: why_withheld(name, single, pictures) for name in sorted(verified.files)}
+    withheld = {name: Withheld(verified.files[name], reason) for name, reason in reasons.items() if reason}
+    return tuple(name for name, reason in reasons.items() if not reason), withheld
 
 
-def _reason(name: str, single: Iterable[str], pictures: Iterable[str]) -> str:
-    """Why a file stays behind; empty where it does not."""
-    if name.endswith(".age"):
-        return SEALED
-    if fnmatchcase(name, "evidence/*.safetensors"):
-        return ROWS
-    if fnmatchcase(name, "evidence/*.json"):
-        return CASES if name[len("evidence/") : -len(".json")] in single else ""
-    if name == RECORD:
-        return CASES if single else ""
-    picture = _PICTURE.fullmatch(name)
-    if name in (*_KEPT, PUBLIC) or (picture is not None and picture["figure"] in pictures):
-        return ""
-    return CASES if picture is not None else DRAWN
+def _require_earlier_copy(bundle: VerifiedBundle, destination: Path) -> None:
+    """Refuse to replace anything but an earlier copy of the same bundle, to which nothing was added."""
+    try:
+        earlier = verify_bundle(destination)
+        signed, stamped = read_attestation(destination), read_timestamp(destination)
+    except IntegrityError as error:
+        problem = f"{destination} holds something else than a copy of this bundle: {error.problem}"
+        raise ConfigurationError(problem, remedy=_ELSEWHERE) from error
+    if earlier.manifests != bundle.manifests:
+        raise ConfigurationError(f"{destination} is a copy of another bundle, which would be lost", remedy=_ELSEWHERE)
+    compared = (("a signature", signed, read_attestation(bundle.folder)), ("a time stamp", stamped, read_timestamp(bundle.folder)))
+    for what, there, here in compared:
+        if there is not None and there != here:
+            raise ConfigurationError(f"{destination} has {what} that the bundle does not have, which would be lost", remedy=_ELSEWHERE)
 
 
 def _same(path: Path, digest: str) -> bytes:

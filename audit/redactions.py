@@ -7,8 +7,9 @@ against its digest.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from audit.strict_json import parse_strictly
@@ -17,6 +18,28 @@ from classifier.records import canonical_json
 
 RECORD, PUBLIC, REDACTIONS = "audit.json", "audit.public.json", "redactions.json"
 VERSION = 1
+#: Why a file is left out; there is no other reason.
+ROWS, CASES, SEALED, DRAWN = REASONS = (
+    "results row by row",
+    "shows single cases",
+    "sealed, and of no use to whom it is not sealed",
+    "drawn from the whole record; draw it again from the public one",
+)
+# What is made of metrics and verdicts alone, and what a person wrote. Everything else stays behind, whatever it is.
+_KEPT = (
+    PUBLIC,
+    "audit.toml",
+    "policy.toml",
+    "run.json",
+    "exports/junit.xml",
+    "exports/results.sarif",
+    "exports/oscal-assessment-results.json",
+    "exports/mlbom.cdx.json",
+    "exports/model-card.md",
+    "exports/audit.schema.json",
+    "exports/badge.svg",
+)
+_PICTURE = re.compile(r"figures/(?P<figure>.+)\.(?P<language>[A-Za-z]{2,3}(?:-[A-Za-z0-9]+)*)\.(?:svg|png)")
 _DIGEST = re.compile("[0-9a-f]{64}")
 _SOURCE = "take the copy from its source, or publish the bundle again"
 
@@ -73,6 +96,8 @@ class Redactions:
         withheld, made = document["withheld"], document["made"]
         if not isinstance(withheld, dict) or not all(map(_is_file, withheld.values())):
             raise IntegrityError(f"{source} does not name each file with its digest and a reason", remedy=_SOURCE)
+        for name in sorted(withheld.keys() & set(_KEPT)):
+            raise IntegrityError(f"{source} says that {name} is left out, which no copy leaves out", remedy=_SOURCE)
         if not isinstance(made, dict) or not made.keys() <= {PUBLIC} or not all(map(_is_digest, made.values())):
             raise IntegrityError(f"{source} names something that was made for the copy and is not {PUBLIC}", remedy=_SOURCE)
         return cls({name: Withheld(**file) for name, file in withheld.items()}, made)
@@ -83,9 +108,26 @@ def _is_digest(value: Any) -> bool:
 
 
 def _is_file(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() == {"sha256", "reason"}
-        and _is_digest(value["sha256"])
-        and isinstance(value["reason"], str)
-    )
+    return isinstance(value, dict) and value.keys() == {"sha256", "reason"} and _is_digest(value["sha256"]) and value["reason"] in REASONS
+
+
+def why_withheld(name: str, single: Collection[str], pictures: Container[str]) -> str:
+    """Why a file stays behind; empty where it does not.
+
+    Args:
+        name: Its path in the bundle.
+        single: The checks whose evidence shows single cases.
+        pictures: The figures, each with its check, that show none.
+    """
+    if name.endswith(".age"):
+        return SEALED
+    if fnmatchcase(name, "evidence/*.safetensors"):
+        return ROWS
+    if fnmatchcase(name, "evidence/*.json"):
+        return CASES if name.removeprefix("evidence/").removesuffix(".json") in single else ""
+    if name == RECORD:
+        return CASES if single else ""
+    picture = _PICTURE.fullmatch(name)
+    if name in _KEPT or (picture is not None and picture["figure"] in pictures):
+        return ""
+    return CASES if picture is not None else DRAWN

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit.manifests import VerifiedBundle, verify_bundle
 from audit.recomputation import Record, read_json
+from audit.rerun_limits import require_allowed, require_apart
 from classifier.errors import ConfigurationError, IntegrityError
 from classifier.records import sha256, write_atomically
 
@@ -84,6 +85,7 @@ def reproduce(
     progress: bool | Callable[[Epoch], None] = True,
     identities: Sequence[Identity] = (),
     passphrase: str | None = None,
+    allow_code: bool = False,
 ) -> Reproduction:
     """Run an audit again, and compare.
 
@@ -94,10 +96,12 @@ def reproduce(
         progress: Whether to show bars on a terminal, or a function that is told of every epoch.
         identities: What opens sealed data; see `audit.pipeline.audit_configuration`.
         passphrase: Tried where data are sealed under one.
+        allow_code: Whether code that the bundle names is run, and an address that it names is asked.
 
     Raises:
         IntegrityError: If the bundle is not what its manifests say, or the data or the policy are others than those of the audit.
-        ConfigurationError: If anything that it names is not there.
+        ConfigurationError: If anything that it names is not there, its policy lies outside the data's folder, it names code that is not
+            allowed, or something would be lost at `output`.
         StorageError: If the configuration cannot be put where the data are, or the bundle cannot be written.
     """
     from audit.pipeline import audit_configuration
@@ -105,8 +109,8 @@ def reproduce(
     verified = verify_bundle(bundle)
     record = Record(verified)
     configuration = _read_configuration(verified)
-    if output.resolve() == bundle.resolve():
-        raise ConfigurationError(f"{output} is the bundle that is to be reproduced", remedy="name another folder with --output")
+    require_apart(bundle, output)
+    require_allowed(verified, configuration, data, allow_code=allow_code)
     with ExitStack() as stack:
         path = stack.enter_context(_lent(data / f".assay-{secrets.token_hex(8)}.toml", verified.read(CONFIGURATION)))
         _lend_policy(stack, verified, configuration, data)

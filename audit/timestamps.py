@@ -148,8 +148,8 @@ def _judge(bundle: VerifiedBundle, response: bytes, certificates: Sequence[Certi
     if of is None:
         raise IntegrityError(f"{source} is a time stamp of something else, or of what this bundle was before", remedy=_AGAIN)
     if certificates:
-        problem = f"{source} is not the word of an authority whose certificate was given"
-        with _understanding(problem, "give the authority's own certificate", (client.VerificationError,)):
+        problem, remedy = f"{source} is not the word of an authority whose certificate was given", _why_not(answer, certificates, time)
+        with _understanding(problem, remedy, (client.VerificationError,)):
             client.VerifierBuilder(roots=list(certificates)).build().verify(answer, imprint.message)
     return TimeStamp(time, authority, of, bool(certificates))
 
@@ -166,13 +166,38 @@ def _understanding(problem: str, remedy: str, refusals: tuple[type[Exception], .
         raise IntegrityError(problem, remedy=remedy) from error
 
 
-def _authority(answer: Any) -> str:
-    """What the certificate of the signer calls it, among those that the response holds."""
+def _why_not(answer: Any, certificates: Sequence[Certificate], time: datetime.datetime) -> str:
+    """What to do should a stamp not verify, as far as its certificate tells."""
+    from cryptography.x509 import ExtendedKeyUsage, ExtensionNotFound
+    from cryptography.x509.oid import ExtendedKeyUsageOID
+
+    root = "give the certificate of the root that issued the authority's"
+    try:
+        own = _certificate_of_signer(answer)
+        if own is None:
+            return root
+        if not all(one.not_valid_before_utc <= time <= one.not_valid_after_utc for one in (own, *certificates)):
+            return "a certificate was not valid at that time: ask again, and give the root that is valid now"
+        if ExtendedKeyUsageOID.TIME_STAMPING not in own.extensions.get_extension_for_class(ExtendedKeyUsage).value:
+            return "its certificate is for another purpose: ask an authority for time stamps"
+    except ExtensionNotFound:
+        return "its certificate does not say that it is for time stamps: ask another authority"
+    except (ValueError, LookupError):
+        return root
+    return root
+
+
+def _certificate_of_signer(answer: Any) -> Certificate | None:
+    """The certificate that signed, if the response holds it."""
     from cryptography.x509 import load_der_x509_certificate
 
     (signer,) = answer.signed_data.signer_infos
-    for content in answer.signed_data.certificates:
-        certificate = load_der_x509_certificate(content)
-        if (certificate.issuer, certificate.serial_number) == (signer.issuer, signer.serial_number):
-            return certificate.subject.rfc4514_string()
-    return str(signer.issuer.rfc4514_string())
+    held = map(load_der_x509_certificate, answer.signed_data.certificates)
+    return next((one for one in held if (one.issuer, one.serial_number) == (signer.issuer, signer.serial_number)), None)
+
+
+def _authority(answer: Any) -> str:
+    """What the certificate of the signer calls it, among those that the response holds."""
+    own = _certificate_of_signer(answer)
+    (signer,) = answer.signed_data.signer_infos
+    return str((own.subject if own is not None else signer.issuer).rfc4514_string())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from audit.bundle import Audit
@@ -10,19 +10,30 @@ from audit.comparison.difference import Notice
 from classifier.errors import ConfigurationError
 
 
-def require_alike(old: Audit, new: Audit) -> None:
-    """Refuse audits whose numbers answer different questions.
+def require_alike(baseline: Audit, profile: str, classes: Sequence[str], event: str | None, favourable: str | None) -> None:
+    """Refuse to compare audits whose numbers answer different questions; the new one need not have been run yet.
+
+    Args:
+        baseline: The audit to compare with.
+        profile: The profile of the new one.
+        classes: Its classes.
+        event: The class that it predicts, of two.
+        favourable: The class that the person concerned wants.
 
     Raises:
         ConfigurationError: If the profiles, the classes, the event or the favourable class differ.
     """
-    if old.profile != new.profile:
+    if baseline.profile != profile:
         raise ConfigurationError(
-            f"the old audit has the profile {old.profile!r} and the new one {new.profile!r}, required is the same profile of both",
-            remedy=f'run the new audit again with profile = "{old.profile}" under [audit]',
+            f"the old audit has the profile {baseline.profile!r} and the new one {profile!r}, required is the same profile of both",
+            remedy=f'run the new audit again with profile = "{baseline.profile}" under [audit]',
         )
-    for name, what in (("classes", "classes"), ("event", "event"), ("favourable", "favourable class")):
-        before, after = getattr(old.identity, name), getattr(new.identity, name)
+    told = baseline.identity
+    for what, before, after in (
+        ("classes", tuple(told.classes), tuple(classes)),
+        ("event", told.event, event),
+        ("favourable class", told.favourable, favourable),
+    ):
         if before != after:
             raise ConfigurationError(
                 f"the {what} of the old audit: {_said(before)}; of the new one: {_said(after)}; required is the same of both",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from audit.bundle import Audit
@@ -11,10 +11,11 @@ from audit.comparison.difference import ALPHA, Change, Difference, Side, Status,
 from audit.comparison.paired import compare_pairs, same_rows
 from audit.comparison.rule_changes import compare_rules
 from audit.comparison.settings import asked_otherwise
-from audit.comparison.significance import Tested, holm
+from audit.comparison.significance import Tested, able, holm
 from audit.comparison.stored_rows import read_rows
 from audit.comparison.two_samples import compare_samples
 from audit.evidence import Evidence
+from audit.policy import Finding
 from classifier.metric import Better, Metric
 
 # Counts of what is there, not of a sample: one more is one more.
@@ -27,6 +28,8 @@ DEFECTS = frozenset(
         "supply_chain.findings",
     }
 )
+# What tells how good a classifier is at all, whatever rules there are.
+FOREMOST = frozenset({"performance.accuracy", "performance.balanced_accuracy", "performance.roc_auc", "performance.log_loss"})
 # What is measured on other rows than those of the test too.
 _OF_ALL_ROWS = ("fairness.", "privacy.")
 Place = tuple[str, tuple[tuple[str, str | int | float], ...]]
@@ -36,7 +39,8 @@ def compare(old: Audit, new: Audit) -> Difference:
     """What the new audit says differently, told from chance as far as both allow.
 
     Where both keep the results of the same rows, each row is compared with itself; else the numbers are compared as those of two
-    samples. All p-values are corrected together, so that two equal classifiers differ in any number in 5 % of comparisons at most.
+    samples. The p-values of what rules name, and of what tells how good a classifier is at all, are corrected together, and so are
+    those of all else: in either family two equal classifiers differ in any number in 5 % of comparisons at most.
 
     Args:
         old: The audit to compare with.
@@ -45,8 +49,10 @@ def compare(old: Audit, new: Audit) -> Difference:
     Raises:
         ConfigurationError: If their numbers answer different questions: other profiles, classes or events.
     """
-    require_alike(old, new)
-    changes = _corrected([change for check in _checks(old, new) for change in _of_check(old, new, check)])
+    require_alike(old, new.profile, new.identity.classes, new.identity.event, new.identity.favourable)
+    found = [one for check in _checks(old, new) for one in _of_check(old, new, check)]
+    first, others = _families(found, [finding for audit in (old, new) for finding in audit.findings])
+    changes = _corrected(_corrected(found, first), others)
     return Difference(
         old=_side(old),
         new=_side(new),
@@ -54,7 +60,8 @@ def compare(old: Audit, new: Audit) -> Difference:
         notices=notices(old, new),
         changes=changes,
         rules=compare_rules(old.findings, new.findings),
-        tested=sum(change.p_value is not None for change in changes),
+        foremost=len(first),
+        tested=len(others),
         sound=all(answer.holds for audit in (old, new) for answer in audit.known_answers),
     )
 
@@ -125,8 +132,9 @@ def _test(old: Audit, new: Audit, check: str, first: Metric, second: Metric) -> 
     if before == after or (before.get("test") == after.get("test") and not second.name.startswith(_OF_ALL_ROWS)):
         rows, again = read_rows(old, old[check], first), read_rows(new, new[check], second)
         pair = same_rows(rows, again) if rows is not None and again is not None else None
-        if pair is not None:
-            return compare_pairs(*pair)
+        tested = compare_pairs(*pair) if pair is not None else None
+        if tested is not None:
+            return tested
     return compare_samples(first, second)
 
 
@@ -134,11 +142,14 @@ def _tested(change: Change, old: Metric, new: Metric, tested: Tested | None) -> 
     """What a test said, before it is corrected; or what a count says."""
     if tested is not None:
         return replace(
-            change, status="same", method=tested.method, rows=tested.rows, low=tested.low, high=tested.high, p_value=tested.p_value
-        )
+            change, status="same", method=tested.method, rows=tested.rows, low=tested.low, high=tested.high, p_value=tested.p_value,
+            least=tested.least,
+        )  # fmt: skip
     if old.interval == new.interval == "exact" and (new.name in DEFECTS or old.value == new.value):
         return replace(change, status=_direction(new.better, change.difference or 0.0), method="counted")
-    return replace(change, status="untested")
+    # A number with an interval, of which no test can be made, is not shown to be no worse.
+    lacking = "exact" not in (old.interval, new.interval) and _direction(new.better, change.difference or 0.0) == "regression"
+    return replace(change, status="untested", lacking=lacking)
 
 
 def _direction(better: Better, difference: float) -> Status:
@@ -149,19 +160,39 @@ def _direction(better: Better, difference: float) -> Status:
     return "improvement" if (difference > 0) == (better == "higher") else "regression"
 
 
-def _corrected(changes: list[Change]) -> tuple[Change, ...]:
-    """With Holm's correction over all that was tested, and what follows from it."""
-    adjusted = iter(holm([change.p_value for change in changes if change.p_value is not None]))
-    return tuple(change if change.p_value is None else _judged(change, next(adjusted)) for change in changes)
+def _families(changes: Sequence[Change], asked: Sequence[Finding]) -> tuple[frozenset[int], frozenset[int]]:
+    """The places of the foremost measurements, and of the others, as far as a test of them could find anything at all."""
+    tested = [place for place, change in enumerate(changes) if change.p_value is not None]
+    first = [place for place in tested if _is_foremost(changes[place], asked)]
+    return _able(changes, first), _able(changes, [place for place in tested if place not in first])
+
+
+def _is_foremost(change: Change, asked: Sequence[Finding]) -> bool:
+    named = (finding.where.items() <= change.where.items() for finding in asked if finding.asked == change.name)
+    return change.name in FOREMOST or any(named)
+
+
+def _able(changes: Sequence[Change], places: Sequence[int]) -> frozenset[int]:
+    could = able([changes[place].least or 0.0 for place in places], ALPHA)
+    return frozenset(place for place, one in zip(places, could, strict=True) if one)
+
+
+def _corrected(changes: Sequence[Change], family: Collection[int]) -> tuple[Change, ...]:
+    """With Holm's correction over one family, and what follows from it."""
+    places = sorted(family)
+    adjusted = dict(zip(places, holm([changes[place].p_value or 0.0 for place in places]), strict=True))
+    return tuple(_judged(change, adjusted[place]) if place in adjusted else change for place, change in enumerate(changes))
 
 
 def _judged(change: Change, adjusted: float) -> Change:
     change = replace(change, adjusted=adjusted)
-    if adjusted > ALPHA or change.old is None or change.new is None:
+    if change.p_value is None or change.p_value > ALPHA or change.old is None or change.new is None:
         return change
     status = _direction(change.new.better, change.difference or 0.0)
     # An unreliable number flatters: what is worse than it, or better by it, may not be so.
     flattering = change.old.unreliable if status == "regression" else change.new.unreliable
+    if adjusted > ALPHA:
+        return change if status != "regression" or flattering else replace(change, status="possible")
     if flattering:
         return replace(change, status="incomparable", reason="unreliable", words={"why": flattering}, lacking=True)
     return replace(change, status=status)

@@ -43,7 +43,7 @@ def compose(difference: Difference, failed: Sequence[Remedy] = (), *, language: 
             _verdict(difference, words),
             *_rules(difference, words),
             *([_remediation(failed, words)] if failed else []),
-            *(_measurements(difference, words, status, "body") for status in ("regression", "improvement")),
+            *(_measurements(difference, words, status, "body") for status in ("regression", "possible", "improvement")),
             _incomparable(difference, words),
             *(_measurements(difference, words, status, "appendix") for status in ("different", "untested", "same")),
             _method(difference, words),
@@ -57,11 +57,7 @@ def _verdict(difference: Difference, words: Phrases) -> Part:
         Paragraph(sentence, "headline" if place == 0 else "lead") for place, sentence in enumerate(words.headline(difference))
     ]
     blocks.append(Facts(tuple((say(f"diff.column.{name}"), _side(side, words)) for name, side in _sides(difference))))
-    moved = [
-        (Cell(rule.rule), Cell(words.required(rule.old), small=say(f"diff.limit.{rule.limit}")), Cell(words.required(rule.new)))
-        for rule in difference.rules
-        if rule.limit != "none"
-    ]
+    moved = [(Cell(rule.rule), Cell(old, small=how), Cell(new)) for rule in difference.rules for how, old, new in words.movements(rule)]
     rows = [*(tuple(map(Cell, words.notice(notice))) for notice in difference.notices), *moved]
     heads = tuple(Head(say(f"diff.column.{name}")) for name in ("what", "old", "new"))
     notices: Block = Grid(say("diff.heading.notices"), heads, tuple(rows)) if rows else Paragraph(say("diff.all_alike"))
@@ -148,6 +144,6 @@ def _incomparable(difference: Difference, words: Phrases) -> Part:
 
 def _method(difference: Difference, words: Phrases) -> Part:
     say = words.say
-    told = {"tested": difference.tested, "alpha": words.wording.number(difference.alpha, "percent")}
+    told = {"foremost": difference.foremost, "tested": difference.tested, "alpha": words.wording.number(difference.alpha, "percent")}
     points = tuple(Cell(say(f"diff.how.{key}", told)) for key in say.under("diff.how"))
     return Part("method", say("diff.heading.method"), "appendix", (Points(points),))

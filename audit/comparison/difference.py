@@ -7,21 +7,25 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from audit.policy import Finding
+from audit.policy.rule import Severity
 from classifier.metric import Metric
 
-#: How a number stands against the one before: worse, better, different where neither direction is better, different without a test
-#: that could tell chance, not to be compared, or not to be told from the one before.
-Status = Literal["regression", "improvement", "different", "untested", "incomparable", "same"]
+#: How a number stands against the one before: worse, better, worse if it had been the only one to be compared, different where neither
+#: direction is better, different without a test that could tell chance, not to be compared, or not to be told from the one before.
+Status = Literal["regression", "improvement", "possible", "different", "untested", "incomparable", "same"]
 #: How chance was ruled out: on the same rows, on two samples, or by counting, which leaves nothing to chance.
 Method = Literal["mcnemar", "paired_bootstrap", "paired_delong", "newcombe", "intervals", "counted", "none"]
 #: How a rule stands against the one before: violated and not so before; violated without a verdict from before; not decided any more;
-#: in one policy alone; held now where it failed; nearer to holding; or as it was.
-Turn = Literal["newly_violated", "new_violation", "undecided", "removed", "added", "remedied", "better", "unchanged"]
+#: in one policy alone; not violated only because less is asked, or something else; held now where it failed; nearer to holding; or as
+#: it was.
+Turn = Literal["newly_violated", "new_violation", "undecided", "removed", "eased", "added", "remedied", "better", "unchanged"]
 Movement = Literal["none", "loosened", "tightened", "replaced"]
+Scope = Literal["none", "narrowed", "widened", "elsewhere"]
+Weight = Literal["none", "softened", "hardened"]
 Words = Mapping[str, str | int | float]
 STATUSES: tuple[Status, ...] = get_args(Status)
 TURNS: tuple[Turn, ...] = get_args(Turn)
-#: How often, at most, any number of two equal classifiers is called different.
+#: How often, at most, any number of one family of two equal classifiers is called different.
 ALPHA = 0.05
 
 
@@ -42,7 +46,8 @@ class Change:
         low: Lower end of the 95 % interval of the difference, not corrected for how many were compared.
         high: Upper end of it.
         p_value: How often chance alone gives a difference as large.
-        adjusted: The same after Holm's correction for all that was compared.
+        adjusted: The same after Holm's correction for its family; ``None`` where the test could not have found anything.
+        least: The least p-value that the test could have given.
         reason: Id of the sentence that says why it cannot be compared.
         words: What that sentence must be told.
         lacking: Whether one audit has no number of this name at all, or was asked otherwise, so that something cannot be told.
@@ -61,6 +66,7 @@ class Change:
     high: float | None = None
     p_value: float | None = None
     adjusted: float | None = None
+    least: float | None = None
     reason: str | None = None
     words: Words = field(default_factory=dict)
     lacking: bool = False
@@ -76,6 +82,8 @@ class RuleChange:
         new: Its finding in the new audit.
         turn: How the new finding stands against the old one.
         limit: How its limit was moved.
+        scope: Whether it is asked of fewer measurements, of more, or of others.
+        weight: Whether a violation weighs less, by its severity or where too few samples leave it open, or more.
         waiver: Whether an acceptance ``"ended"``, ``"began"`` or was ``"renewed"`` in other words; empty where none changed.
     """
 
@@ -84,7 +92,19 @@ class RuleChange:
     new: Finding | None
     turn: Turn
     limit: Movement = "none"
+    scope: Scope = "none"
+    weight: Weight = "none"
     waiver: Literal["", "ended", "began", "renewed"] = ""
+
+    @property
+    def asks_otherwise(self) -> bool:
+        """Whether the rule itself was changed, and not only what it found."""
+        return (self.limit, self.scope, self.weight) != ("none", "none", "none")
+
+    @property
+    def severities(self) -> frozenset[Severity]:
+        """How much a violation mattered and matters: both count, so that none is passed by calling it milder."""
+        return frozenset(finding.severity for finding in (self.old, self.new) if finding is not None)
 
 
 @dataclass(frozen=True)
@@ -134,9 +154,11 @@ class Difference:
         notices: What else is not alike, what weighs most first.
         changes: Every measurement of either.
         rules: Every rule of either.
-        tested: How many measurements a test compared, for which Holm's correction pays.
+        foremost: How many measurements a test compared that a rule names, or that tell how good a classifier is at all: a family of
+            its own.
+        tested: How many others, which are the second family.
         sound: Whether the engines of both found every answer that was known beforehand.
-        alpha: How often, at most, any number of two equal classifiers is called different.
+        alpha: How often, at most, any number of a family of two equal classifiers is called different.
         version: Version of this record.
     """
 
@@ -146,6 +168,7 @@ class Difference:
     notices: tuple[Notice, ...]
     changes: tuple[Change, ...]
     rules: tuple[RuleChange, ...]
+    foremost: int
     tested: int
     sound: bool
     alpha: float = ALPHA
@@ -168,7 +191,8 @@ class Difference:
     def untold(self) -> bool:
         """Whether an audit lacks what it takes to tell that nothing is worse."""
         lacking = any(change.lacking for change in self.changes) or any(notice.grave for notice in self.notices)
-        return lacking or bool(self.turned("new_violation", "undecided", "removed")) or len(self.of("incomparable")) == len(self.changes)
+        untold_rules = self.turned("new_violation", "undecided", "removed", "eased")
+        return lacking or bool(untold_rules) or len(self.of("incomparable")) == len(self.changes)
 
     @property
     def exit_code(self) -> int:

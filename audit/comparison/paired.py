@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from audit.comparison.significance import Z95, Tested, two_sided
+from audit.comparison.significance import Tested
 from classifier.seeds import Seed
 from classifier.statistics import Array, clopper_pearson, midranks
 
 # So many resamples, and of very many rows fewer: their standard deviation is all that is taken from them.
 _RESAMPLES, _FEWEST, _MOST = 2000, 200, 2**25
 _CHUNK = 2**22
+# With fewer of either kind, the variance of an area is too badly known, and equal classifiers would be called different too often.
+_FEWEST_OF_A_KIND = 8
 Summary = Literal["mean", "least", "size", "range", "least_over_most"]
 _SUMMARIES: dict[Summary, Callable[[Array], Array]] = {
     "mean": lambda ratios: ratios.mean(1),
@@ -140,11 +142,13 @@ def _mcnemar(old: NDArray[np.bool_], new: NDArray[np.bool_]) -> Tested:
     lost, won = int((old & ~new).sum()), int((new & ~old).sum())
     turned = lost + won
     if turned == 0:
-        return Tested("mcnemar", 0.0, 0.0, 1.0, len(old))
+        return Tested("mcnemar", 0.0, 0.0, 1.0, len(old), least=1.0)
     p_value = min(1.0, 2 * float(special.bdtr(min(lost, won), turned, 0.5)))
     # Given how many rows turned, the share of them that was won decides the difference.
     low, high = clopper_pearson(won, turned)
-    return Tested("mcnemar", (2 * low - 1) * turned / len(old), (2 * high - 1) * turned / len(old), p_value, len(old))
+    return Tested(
+        "mcnemar", (2 * low - 1) * turned / len(old), (2 * high - 1) * turned / len(old), p_value, len(old), least=0.5 ** (turned - 1)
+    )
 
 
 def _components(rows: Scores) -> tuple[Array, Array]:
@@ -160,11 +164,15 @@ def _delong(old: Scores, new: Scores) -> Tested | None:
     """The test of two areas on the same rows (DeLong et al., 1988)."""
     positives = int(old.positive.sum())
     others = len(old.positive) - positives
-    if min(positives, others) < 2:
+    if min(positives, others) < _FEWEST_OF_A_KIND:
         return None
     parts = [after - before for before, after in zip(_components(old), _components(new), strict=True)]
-    error = float(np.sqrt(sum(part.var(ddof=1) / len(part) for part in parts)))
-    return _normal("paired_delong", float(parts[0].mean()), error, len(old.positive), None)
+    spreads = [float(part.var(ddof=1)) / len(part) for part in parts]
+    variance = sum(spreads)
+    # Welch and Satterthwaite: the rarer kind decides how well the variance is known.
+    degrees = sum(spread**2 / (len(part) - 1) for spread, part in zip(spreads, parts, strict=True))
+    freedom = variance**2 / degrees if degrees else float(min(positives, others) - 1)
+    return _student("paired_delong", float(parts[0].mean()), variance**0.5, len(old.positive), freedom)
 
 
 def _bootstrap(old: Shares, new: Shares) -> Tested | None:
@@ -174,7 +182,7 @@ def _bootstrap(old: Shares, new: Shares) -> Tested | None:
         return None
     difference = new.value - old.value
     if np.array_equal(old.top, new.top) and np.array_equal(old.bottom, new.bottom):
-        return Tested("paired_bootstrap", 0.0, 0.0, 1.0, n)
+        return Tested("paired_bootstrap", 0.0, 0.0, 1.0, n, least=1.0)
     generator = Seed(0, ("comparison", "rows")).numpy()
     resamples = int(np.clip(_MOST // n, _FEWEST, _RESAMPLES))
     chunk = max(1, _CHUNK // n)
@@ -189,16 +197,15 @@ def _bootstrap(old: Shares, new: Shares) -> Tested | None:
     if len(found) < resamples / 2 or not np.isfinite(difference):
         return None
     # A resample has the variance of a sample whose mean is known: n in place of n - 1.
-    return _normal("paired_bootstrap", difference, float(found.std(ddof=1)) * (n / (n - 1)) ** 0.5, n, n - 1)
+    return _student("paired_bootstrap", difference, float(found.std(ddof=1)) * (n / (n - 1)) ** 0.5, n, n - 1)
 
 
-def _normal(
-    method: Literal["paired_delong", "paired_bootstrap"], difference: float, error: float, rows: int, freedom: int | None
+def _student(
+    method: Literal["paired_delong", "paired_bootstrap"], difference: float, error: float, rows: int, freedom: float
 ) -> Tested | None:
-    """A difference against its standard error, by Student's distribution where that was estimated from few rows."""
+    """A difference against its standard error, by Student's distribution; ``None`` where nothing varies and yet something differs."""
     if error == 0:
-        return Tested(method, difference, difference, 1.0, rows) if difference == 0 else None
-    z = difference / error
-    half = error * (Z95 if freedom is None else float(special.stdtrit(freedom, 0.975)))
-    p_value = two_sided(z) if freedom is None else float(2 * special.stdtr(freedom, -abs(z)))
+        return Tested(method, difference, difference, 1.0, rows, least=1.0) if difference == 0 else None
+    half = error * float(special.stdtrit(freedom, 0.975))
+    p_value = float(2 * special.stdtr(freedom, -abs(difference / error)))
     return Tested(method, difference - half, difference + half, p_value, rows)

@@ -11,6 +11,7 @@ from audit.policy import Finding
 from audit.report.catalogue import read_catalogue
 from audit.report.wording import Wording, style_of
 from classifier.catalogue import Catalogue
+from classifier.metric import Metric
 
 # Smaller p-values are not told apart.
 _LEAST_P = 1e-4
@@ -54,6 +55,8 @@ class Phrases:
             lines.append(say("diff.headline.worse", {"rules": rules["newly_violated"], "measurements": counts["regression"]}))
         if difference.untold:
             lines.append(say("diff.headline.untold"))
+        if counts["possible"]:
+            lines.append(say("diff.headline.possible", {"measurements": counts["possible"]}))
         if rules["remedied"] or counts["improvement"]:
             lines.append(say("diff.headline.better", {"rules": rules["remedied"], "measurements": counts["improvement"]}))
         return [*lines, say("diff.headline.counts", {"all": len(difference.changes), **counts})]
@@ -154,17 +157,39 @@ class Phrases:
     def turn(self, rule: RuleChange) -> str:
         """How a rule stands, whether its limit was moved, and what became of its waiver."""
         parts = [self.say(f"diff.turn.{rule.turn}")]
-        if rule.limit != "none":
-            parts.append(self.say(f"diff.limit.{rule.limit}"))
+        parts += [how for how, _, _ in self.movements(rule)]
         if rule.waiver:
             told = rule.old if rule.waiver == "ended" else rule.new
             parts.append(self.say(f"diff.waiver.{rule.waiver}", {"by": told.waived_by if told is not None else ""}))
         return self.wording.sentences(*parts)
 
-    def moved(self, rule: RuleChange) -> str:
-        """How the limit of a rule was moved, which makes another policy of it."""
-        words = {"how": self.say(f"diff.limit.{rule.limit}"), "old": self.required(rule.old), "new": self.required(rule.new)}
-        return self.say("diff.moved", words)
+    def moved(self, rule: RuleChange) -> list[str]:
+        """How a rule was changed, which makes another policy of it."""
+        return [self.say("diff.moved", {"how": how, "old": old, "new": new}) for how, old, new in self.movements(rule)]
+
+    def movements(self, rule: RuleChange) -> list[tuple[str, str, str]]:
+        """Each way in which a rule was changed, and what it was and is."""
+        return [
+            (self.say(f"diff.{part}.{movement}"), told(rule.old), told(rule.new))
+            for part, movement, told in (
+                ("limit", rule.limit, self.required),
+                ("scope", rule.scope, self.scope),
+                ("weight", rule.weight, self.weight),
+            )
+            if movement != "none"
+        ]
+
+    def scope(self, finding: Finding | None) -> str:
+        """What a rule is about."""
+        if finding is None:
+            return self.say("diff.absent")
+        return self.wording.where(Metric.missing(finding.asked, self.say("diff.absent"), where=finding.where))
+
+    def weight(self, finding: Finding | None) -> str:
+        """How much its violation matters, and what becomes of it where too few samples leave it open."""
+        if finding is None:
+            return self.say("diff.absent")
+        return self.wording.points(self.say(f"severity.{finding.severity}"), self.say(f"diff.inconclusive.{finding.on_inconclusive}"))
 
     def required(self, finding: Finding | None) -> str:
         """What a rule asks for."""

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from audit.comparison.rule_changes import keeps_what_was_asked
 from audit.policy import Finding
 from classifier.errors import DataError, did_you_mean
 
-#: What a failed rule is now: it holds; it holds, but only by a limit that was moved; it could not be decided; it is still violated;
-#: that is accepted by somebody; or no rule asks any more.
+#: What a failed rule is now: it holds; it holds, but only because less is asked, or something else; it could not be decided; it is
+#: still violated; that is accepted by somebody; or no rule asks any more.
 Outcome = Literal["remedied", "by_limit", "undecided", "open", "accepted", "gone"]
 _PARTS = ("owner", "response", "due", "status")
 
@@ -103,17 +104,7 @@ def _outcome(old: Finding, new: Finding | None) -> Outcome:
     if new is None:
         return "gone"
     if new.verdict == "pass":
-        return "remedied" if _keeps(old, new) else "by_limit"
+        return "remedied" if keeps_what_was_asked(old, new) else "by_limit"
     if new.verdict == "fail" or new.violated:
         return "open" if new.waived_by is None else "accepted"
     return "undecided"
-
-
-def _keeps(old: Finding, new: Finding) -> bool:
-    """Whether what is measured now keeps to the limit that was broken then."""
-    if (old.asked, old.sense, old.limit) == (new.asked, new.sense, new.limit):
-        return True
-    metric = new.metric
-    if old.asked != new.asked or metric is None or metric.low is None or metric.high is None or old.limit is None:
-        return False
-    return metric.low >= old.limit if old.sense == "min" else metric.high <= old.limit

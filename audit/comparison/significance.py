@@ -1,4 +1,4 @@
-"""Significance: what a test of two numbers gave, and Holm's correction for many of them (Holm, 1979)."""
+"""Significance: what a test of two numbers gave, and Holm's correction for many of them (Holm, 1979; Tarone, 1990)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Tested:
         high: Upper end of it.
         p_value: How often chance alone gives a difference as large, two-sided.
         rows: Rows that each was compared on with itself; ``None`` of two samples.
+        least: The least p-value that the test could have given, however those rows had turned that did turn.
     """
 
     method: Method
@@ -31,6 +32,7 @@ class Tested:
     high: float
     p_value: float
     rows: int | None = None
+    least: float = 0.0
 
 
 def two_sided(z: float) -> float:
@@ -50,3 +52,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
         worst = max(worst, min(1.0, (len(p_values) - place) * p_values[index]))
         adjusted[index] = worst
     return adjusted
+
+
+def able(least: Sequence[float], alpha: float) -> list[bool]:
+    """Which of many tests could fall to their share of `alpha` at all; the others need not be corrected for (Tarone, 1990).
+
+    Args:
+        least: The least p-value that each could have given, which must not hang on what it did give.
+        alpha: How often, at most, any of them may fall to it where nothing differs.
+    """
+    count = next(count for count in range(1, len(least) + 2) if sum(one <= alpha / count for one in least) <= count)
+    return [one <= alpha / count for one in least]

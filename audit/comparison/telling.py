@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from audit.comparison.difference import Change, Difference, RuleChange, Status
+from audit.comparison.difference import TURNS, Change, Difference, RuleChange, Status
 from audit.comparison.lines import wrap
 from audit.comparison.phrases import Phrases
 from audit.comparison.remediation import Remedy
 
 # A list goes on in the JSON and in the HTML: what became better or worse is told here, of all else some of it.
 _MOST, _FEW = 20, 5
+_SHOWN: tuple[Status, ...] = ("regression", "possible", "improvement", "different", "untested")
 
 
 def tell(difference: Difference, failed: Sequence[Remedy] = (), *, language: str = "en", width: int = 80) -> str:
@@ -30,15 +31,16 @@ def tell(difference: Difference, failed: Sequence[Remedy] = (), *, language: str
         lines += wrap(sentence, width)
     for heading, told in (
         ("notices", _notices(difference, words, width)),
-        ("rules", _rules([rule for rule in difference.rules if _moved(rule)], words, width)),
+        ("rules", _rules(sorted(filter(_moved, difference.rules), key=lambda rule: TURNS.index(rule.turn)), words, width)),
         ("remediation", _remedies(failed, words, width)),
-        *((status, _changes(difference, status, words, width)) for status in ("regression", "improvement", "different", "untested")),
+        *((status, _changes(difference, status, words, width)) for status in _SHOWN),
         ("incomparable", _incomparable(difference, words, width)),
     ):
         entries = list(told)
         if entries:
             lines += ["", words.say(f"diff.heading.{heading}")]
-            most = _FEW if heading in ("different", "untested") else _MOST
+            # What is not alike, and with it every rule that was changed, is never cut short.
+            most = len(entries) if heading == "notices" else _FEW if heading in ("different", "untested") else _MOST
             lines += [line for entry in entries[:most] for line in entry]
             if len(entries) > most:
                 lines += wrap(words.say("diff.more", {"more": len(entries) - most}), width, indent="  ")
@@ -50,15 +52,22 @@ def tell_worse(difference: Difference, *, language: str, width: int) -> tuple[st
     words = Phrases.of(language)
     lines = [line for sentence in words.headline(difference) for line in wrap(sentence, width)]
     entries = [
-        *_rules(difference.turned("newly_violated", "new_violation", "undecided", "removed"), words, width),
+        *_rules(difference.turned("newly_violated", "new_violation", "undecided", "removed", "eased"), words, width),
         *_changes(difference, "regression", words, width),
+        *_headed(difference, words, width),
         *(_incomparable(difference, words, width) if difference.untold else ()),
     ]
     return (*lines, *(line for entry in entries for line in entry))
 
 
+def _headed(difference: Difference, words: Phrases, width: int) -> Iterator[list[str]]:
+    """What is possibly worse, under a heading of its own: it does not count for the exit code."""
+    told = list(_changes(difference, "possible", words, width))
+    yield from [wrap(words.say("diff.heading.possible"), width), *told] if told else []
+
+
 def _moved(rule: RuleChange) -> bool:
-    return rule.turn != "unchanged" or rule.limit != "none" or bool(rule.waiver)
+    return rule.turn != "unchanged" or rule.asks_otherwise or bool(rule.waiver)
 
 
 def _notices(difference: Difference, words: Phrases, width: int) -> Iterator[list[str]]:
@@ -66,8 +75,8 @@ def _notices(difference: Difference, words: Phrases, width: int) -> Iterator[lis
         what, old, new = words.notice(notice)
         yield wrap(words.say("diff.was_is", {"what": what, "old": old, "new": new}), width, indent="  ", hanging="    ")
     for rule in difference.rules:
-        if rule.limit != "none":
-            yield wrap(words.wording.term(rule.rule, words.moved(rule)), width, indent="  ", hanging="    ")
+        for moved in words.moved(rule):
+            yield wrap(words.wording.term(rule.rule, moved), width, indent="  ", hanging="    ")
 
 
 def _rules(rules: Sequence[RuleChange], words: Phrases, width: int) -> Iterator[list[str]]:

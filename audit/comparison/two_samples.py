@@ -9,6 +9,7 @@ from scipy import special
 
 from audit.comparison.significance import Z95, Tested, two_sided
 from classifier.metric import Metric
+from classifier.statistics import clopper_pearson
 
 # Past this many standard deviations a chance is 0 to any precision that matters.
 _FARTHEST = 37.0
@@ -31,10 +32,16 @@ def compare_samples(old: Metric, new: Metric) -> Tested | None:
 
 def _successes(metric: Metric) -> int | None:
     """How many of the samples had the property; ``None`` where the number is no proportion of its samples."""
-    if metric.interval not in ("wilson", "clopper-pearson") or metric.value is None or metric.n == 0:
+    if metric.interval not in ("wilson", "clopper-pearson") or metric.n == 0:
+        return None
+    if metric.value is None or metric.low is None or metric.high is None:
         return None
     count = metric.value * metric.n
-    return round(count) if abs(count - round(count)) < 1e-6 * max(1.0, count) else None
+    if abs(count - round(count)) >= 1e-6 * max(1.0, count):
+        return None
+    # An area of 0 or 1 has such an interval too, of the rarer kind alone: taken for a share of all rows, it would look far surer.
+    own = clopper_pearson(round(count), metric.n, metric.confidence)
+    return round(count) if metric.interval == "wilson" or math.dist(own, (metric.low, metric.high)) < 1e-6 else None
 
 
 def _newcombe(first: int, n: int, second: int, m: int) -> Tested:

@@ -34,13 +34,17 @@ class Control(Form):
         id: The clause within the law, ``"10.2.f"``.
         title: What it is about.
         evidence: What answers it: a check, a metric, all of an area (``"fairness."``), or a part of the record (``"record.policy"``).
+        related: Of the same kinds, what informs it and does not answer it: numbers about biases are no measures against them.
         declarations: The declarations that answer it together where no measurement does.
+        different: Whether these must name different ones, as two people.
     """
 
     id: Annotated[str, Field(min_length=1)]
     title: Titles
     evidence: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
     declarations: tuple[str, ...] = ()
+    different: bool = False
 
 
 class LawHead(Form):
@@ -51,6 +55,7 @@ class LawHead(Form):
         title: What it is called.
         source: Where it was published.
         in_force: Since when, as far as it is known: a year, a month or a day.
+        applies_from: From when on it applies, where that is another day.
         version: Edition of this file, raised with each change of it.
     """
 
@@ -58,6 +63,7 @@ class LawHead(Form):
     title: Titles
     source: Annotated[str, Field(min_length=1)]
     in_force: Annotated[str, Field(pattern=_DATE)]
+    applies_from: Annotated[str, Field(pattern=_DATE)] | None = None
     version: Annotated[int, Field(ge=1)]
 
 

@@ -18,7 +18,8 @@ class Source:
 
     Args:
         audit: The record.
-        policy_text: Text of ``policy.toml``; ``None`` where nothing was judged.
+        policy_text: Text of the file that somebody wrote: ``policy.toml``, or ``audit.toml`` where that names a policy that comes with
+            Assay; ``None`` where nothing was judged.
         policy_path: Where that file is found, from where the results are looked at, with forward slashes.
         started: When the audit began (RFC 3339, with an offset), as ``run.json`` has it. The record itself holds no time.
     """

@@ -47,8 +47,9 @@ def write_exports(
         audit: The record.
         folder: Where to: a bundle's ``exports``. Links in the files lead to the folder above it.
         formats: Ids of formats, in the order in which they are written.
-        policy_text: Text of ``policy.toml``; ``None`` where nothing was judged.
-        policy_path: Where the policy is found from the root of the repository, for who shows results beside its lines.
+        policy_text: Text of the file that somebody wrote: ``policy.toml``, or ``audit.toml`` where that names a policy that comes with
+            Assay; ``None`` where nothing was judged.
+        policy_path: Where that file is found from the root of the repository, for who shows results beside its lines.
         started: When the audit began (RFC 3339), as ``run.json`` has it; ``oscal`` asks for it.
 
     Returns:

@@ -19,7 +19,7 @@ def judge_rule(rule: Rule, measured: list[tuple[str, Metric]], waiver: Waiver | 
         measured: Each metric, and the check that it came from.
         waiver: Who accepts a violation today, if anyone does.
     """
-    found = [(check, m) for check, m in measured if m.name == rule.metric and rule.where.items() <= m.where.items()]
+    found = [(check, m) for check, m in measured if m.name == rule.metric and is_about(rule, m)]
     # Of several measurements, the worst decides: a rule about every group holds if it holds for each.
     judged: list[Judged] = [(*verdict_of(rule, metric), metric, check) for check, metric in found]
     none: Judged = ("not_run", "no_measurement", None, None)
@@ -43,7 +43,19 @@ def judge_rule(rule: Rule, measured: list[tuple[str, Metric]], waiver: Waiver | 
         samples_needed=_samples_needed(metric, limit) if reason == "undecided" else None,
         hazard=rule.hazard,
         requirement=rule.requirement,
+        where=rule.where,
+        on_inconclusive=rule.on_inconclusive,
     )
+
+
+def is_about(rule: Rule, metric: Metric) -> bool:
+    """Whether a measurement is one of those that `where` names."""
+    return all(key in metric.where and same_value(asked, metric.where[key]) for key, asked in rule.where.items())
+
+
+def same_value(asked: str | float, found: str | float) -> bool:
+    """Whether a value that a rule names is the one that was measured: a group of data is a text, even where it looks like a number."""
+    return asked == found or str(asked) == str(found)
 
 
 def verdict_of(rule: Rule, metric: Metric) -> tuple[Verdict, Reason]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from audit.policy.rule import Severity
@@ -50,6 +51,8 @@ class Finding:
         samples_needed: About how many samples would decide, where more would.
         hazard: Id of the hazard that the rule holds in check, if it names one.
         requirement: Id of the requirement that the rule tests, if it names one.
+        where: Which of the metric's measurements the rule is about; all of them if empty.
+        on_inconclusive: Whether too few samples count as a violation.
     """
 
     rule: str
@@ -69,6 +72,8 @@ class Finding:
     samples_needed: int | None = None
     hazard: str | None = None
     requirement: str | None = None
+    where: Mapping[str, str | float | int] = field(default_factory=dict)
+    on_inconclusive: Literal["warn", "fail"] = "warn"
 
     def _repr_html_(self) -> str:
         from audit.notebook import finding_html

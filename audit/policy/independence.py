@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from audit.policy.consistency import INDEPENDENCE
 from audit.policy.document import Policy
@@ -12,34 +12,30 @@ from audit.policy.finding import Finding, Reason, Verdict
 ASKED = "policy.independence"
 
 
-def judge_independence(
-    policy: Policy,
-    declarations: Mapping[str, str],
-    *,
-    developer_keys: Collection[str] = (),
-    validator_keys: Collection[str] = (),
-) -> Finding | None:
+def names_differ(declarations: Mapping[str, str], *names: str) -> bool:
+    """Whether declared names are different ones, whatever their spaces and their capitals."""
+    told = [" ".join(declarations.get(name, "").split()).casefold() for name in names]
+    return len(set(told)) == len(told)
+
+
+def judge_independence(policy: Policy, declarations: Mapping[str, str]) -> Finding | None:
     """The finding of independence; ``None`` where the policy does not ask for it.
 
-    It holds where a developer and a validator are declared and differ, and no key has signed for both. Whether two names are two
-    people, no program can tell; that one key signed for both, it can.
+    It holds where a developer and a validator are declared and differ. It goes by the declaration alone: whether two names are
+    two people, no program can tell.
 
     Args:
         policy: The policy.
         declarations: What the model's owner declares.
-        developer_keys: Ids of the keys that signed the classifier, as far as it is signed.
-        validator_keys: Ids of the keys that signed the audit, as far as it is signed.
     """
     if not policy.policy.requires_independence:
         return None
-    developer, validator = (" ".join(declarations.get(name, "").split()) for name in ("developer", "validator"))
-    shared = set(developer_keys) & set(validator_keys)
     verdict: Verdict
     reason: Reason
-    if shared or (developer and developer.casefold() == validator.casefold()):
-        verdict, reason = "fail", "not_independent"
-    elif not developer or not validator:
+    if not all(declarations.get(name, "").strip() for name in ("developer", "validator")):
         verdict, reason = "not_run", "undeclared"
+    elif not names_differ(declarations, "developer", "validator"):
+        verdict, reason = "fail", "not_independent"
     else:
         verdict, reason = "pass", "independent"
     return Finding(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from audit.policy.deciding import same_value
+from audit.policy.measured_places import require_askable
 from classifier.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ _OPTIONS = {"eps": "eps", "fpr": "rates", "sigma": "sigma", "radius": "radii", "
 
 
 def require_measurable(policy: Policy, checks: Sequence[Check], parts: Iterable[Dataset]) -> None:
-    """Refuse a rule about a group that the data do not have, or about an eps that no check tries: it could never be judged.
+    """Refuse a rule about a group that the data do not have, an eps that no check tries, or a place that no metric knows.
 
     Args:
         policy: The rules.
@@ -28,6 +30,8 @@ def require_measurable(policy: Policy, checks: Sequence[Check], parts: Iterable[
     Raises:
         ConfigurationError: With the rule, and what there is.
     """
+    for rule in policy.rule:
+        require_askable(rule)
     groups: dict[str, set[str]] = {}
     for part in parts:
         for attribute in part.protected:
@@ -43,7 +47,7 @@ def _require_tried(rule: Rule, check: Check) -> None:
     options = check.options()
     for key, asked in rule.where.items():
         tried = _numbers(options.get(_OPTIONS.get(key, "")))
-        if tried and asked not in tried:
+        if tried and not any(same_value(asked, value) for value in tried):
             raise ConfigurationError(
                 f"the rule {rule.id!r} asks for {key} = {asked}, and {check.id} tries {', '.join(f'{value:g}' for value in tried)}",
                 remedy=f'add it to {_OPTIONS[key]} under [checks."{check.id}"], or ask for one of those',

@@ -67,7 +67,7 @@ class Rule(Form):
     rationale: str
     severity: Severity = "medium"
     on_inconclusive: Literal["warn", "fail"] = "warn"
-    controls: tuple[str, ...] = ()
+    controls: Annotated[tuple[str, ...], Field(json_schema_extra={"uniqueItems": True})] = ()
     hazard: Later = None
     requirement: Later = None
 
@@ -75,4 +75,10 @@ class Rule(Form):
     def _one_limit(self) -> Rule:
         if sum(value is not None for value in (self.min, self.max, self.limit)) != 1:
             raise ValueError('needs one of min, max and limit = "unset"')
+        return self
+
+    @model_validator(mode="after")
+    def _each_control_once(self) -> Rule:
+        if len(set(self.controls)) < len(self.controls):
+            raise ValueError("controls names a clause twice")
         return self

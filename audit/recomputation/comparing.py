@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isclose
 
-from audit.public_record import write_public
 from audit.recomputation import explanation, fairness, label_errors, performance, privacy, robustness
+from audit.recomputation.consistency import faults_of
 from audit.recomputation.intervals import wilson_interval
-from audit.recomputation.record import NO_ROWS, RESAMPLED, Found, Json, LackingError, Recompute, Record, read_json
-from audit.redactions import PUBLIC, RECORD
+from audit.recomputation.kinds import is_drawn
+from audit.recomputation.record import NO_ROWS, RESAMPLED, Found, Json, LackingError, Recompute, Record
 from classifier.errors import IntegrityError
 
 # Sums of many doubles in another order differ by less; what a reader sees has three places.
@@ -58,12 +58,16 @@ class Recomputation:
         agreeing: How many agree with what the rows, or the counts, give.
         differing: Those that do not.
         left: How many were not recomputed, by the reason.
+        faults: What else the record says that cannot be, in words.
+        resting: How many verdicts rest on ends of intervals that were not recomputed.
     """
 
     numbers: int
     agreeing: int
     differing: tuple[Difference, ...]
     left: Mapping[str, int] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    resting: int = 0
 
 
 def recompute_numbers(record: Record) -> Recomputation:
@@ -72,8 +76,14 @@ def recompute_numbers(record: Record) -> Recomputation:
     Raises:
         IntegrityError: If rows do not fit the metrics that they should give.
     """
+    with record.understanding():
+        return _recompute(record)
+
+
+def _recompute(record: Record) -> Recomputation:
     left: Counter[str] = Counter()
     differing: list[Difference] = []
+    open_ended: list[Json] = []
     numbers = agreeing = 0
     for check, metric in record.metrics():
         parts = ["value"] if metric["interval"] == "exact" else ["value", "low", "high"]
@@ -86,33 +96,28 @@ def recompute_numbers(record: Record) -> Recomputation:
             known = _of_counts(metric, part) if known is None else known
             if known is None:
                 left[why if part == "value" or metric["interval"] != "bootstrap" else RESAMPLED] += 1
+                if part == parts[-1]:
+                    open_ended.append(metric)
             elif isclose(known, metric[part], rel_tol=_ROUNDING, abs_tol=_ROUNDING):
                 agreeing += 1
             else:
                 differing.append(_difference(check, metric, part, known))
-    return Recomputation(numbers, agreeing, tuple(differing), dict(left))
+    resting = sum(finding["metric"] in open_ended for finding in record.findings)
+    return Recomputation(numbers, agreeing, tuple(differing), dict(left), (*faults_of(record), *_unsaid(record)), resting)
 
 
-def require_one_record(record: Record) -> None:
-    """Refuse a bundle whose parts tell different things: readers of either would take it for the whole.
-
-    Raises:
-        IntegrityError: If the record and the evidence beside it differ, or one of them tells of a check that the other does not.
-    """
-    bundle, folder = record.bundle, record.bundle.folder
-    for check, told in record.evidence.items():
-        name = f"evidence/{check}.json"
-        if name in bundle.withheld:
-            continue
-        if name not in bundle.files:
-            raise IntegrityError(f"{folder / name} is missing: {record.name} tells of that check", remedy="take the whole bundle")
-        if read_json(bundle, name) != told:
-            raise IntegrityError(f"{folder / name} and {record.name} tell different things of one check", remedy="run the audit again")
-    if record.name == RECORD and PUBLIC in bundle.files and bundle.read(PUBLIC) != write_public(record.content):
-        raise IntegrityError(f"{folder / PUBLIC} is not {RECORD} without single cases", remedy="run the audit again")
-    for name in sorted(bundle.files):
-        if name.startswith("evidence/") and name.endswith(".json") and name[9:-5] not in record.evidence:
-            raise IntegrityError(f"{folder / name} is of a check that {record.name} does not tell of", remedy="run the audit again")
+def _unsaid(record: Record) -> Iterator[str]:
+    """Numbers that the rows give, and that the record says could not be measured."""
+    for check, evidence in record.evidence.items():
+        for metric in evidence["metrics"]:
+            if metric["value"] is not None or metric["name"] not in _RECOMPUTED or is_drawn(metric["name"]):
+                continue
+            try:
+                found = _RECOMPUTED[metric["name"]](record, check, metric)
+            except (LackingError, ArithmeticError, LookupError, TypeError, ValueError):
+                continue
+            if found.n > 0:
+                yield f"{metric['name']} is stored as not measured, and the rows give {found.value!r}"
 
 
 def _find(record: Record, check: str, metric: Json) -> tuple[Found | None, str]:

@@ -17,14 +17,21 @@ def _attributions(record: Record, check: str, method: str) -> list[Sequence[floa
 
 
 def _importance(record: Record, check: str, metric: Json) -> Found:
-    """The mean size of a feature's column. The columns stand in the order of the metrics, where each is a feature's own."""
+    """The mean size of a feature's column. The columns stand in the order of the features, where each is a feature's own."""
     method = metric["where"]["method"]
     rows = _attributions(record, check, method)
     told = [m for m in record.evidence[check]["metrics"] if m["name"] == metric["name"] and m["where"].get("method") == method]
     if "feature" not in metric["where"] or not rows or len(told) != len(rows[0]):
         raise LackingError
-    column = told.index(metric)
+    features, names = _listed(record), [m["where"].get("feature") for m in told]
+    column = features.index(metric["where"]["feature"]) if sorted(features) == sorted(map(str, names)) else told.index(metric)
     return Found(fsum(abs(row[column]) for row in rows) / len(rows), len(rows))
+
+
+def _listed(record: Record) -> list[str]:
+    """The features in the order in which another check lists them, as far as it was run."""
+    tables = record.evidence.get("data.quality", {"tables": ()})["tables"]
+    return [str(row[0]) for table in tables if table["name"] == "features" for row in table["rows"]]
 
 
 def _agreement(record: Record, check: str, metric: Json) -> Found:

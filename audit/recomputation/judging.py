@@ -6,14 +6,14 @@ This is written after the design, not after `audit.policy`, and imports nothing 
 from __future__ import annotations
 
 import datetime
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from audit.recomputation.policy_file import POLICY, PolicyText, read_policy
 from audit.recomputation.record import Json, Record, read_json
-from classifier.errors import IntegrityError
 
-_POLICY = "policy.toml"
+# What is asked of who examines, beside the rules.
+_INDEPENDENCE = "INDEPENDENCE"
 # The worst of several measurements decides.
 _WORST_FIRST = ("fail", "inconclusive", "not_run", "pass")
 # A bound shows one side only: attacks that failed refute nothing, proofs that are missing confirm nothing.
@@ -48,23 +48,38 @@ def judge_again(record: Record) -> Rejudged:
     Raises:
         IntegrityError: If the policy cannot be read, or is another than the record was judged by.
     """
-    rules, waivers = _read_policy(record)
+    policy = read_policy(record)
+    with record.understanding():
+        return _judge_again(record, policy)
+
+
+def _judge_again(record: Record, policy: PolicyText | None) -> Rejudged:
+    said = policy if policy is not None else PolicyText(whole=False)
     metrics = [metric for evidence in record.evidence.values() for metric in evidence["metrics"]]
-    differing: list[str] = []
+    differing = list(_other_policy(record, policy))
     told = [finding["rule"] for finding in record.findings]
     by_policy = by_limit = 0
     day = _day(record)
     for finding in record.findings:
-        rule = rules.get(finding["rule"])
-        by_policy += rule is not None
-        by_limit += rule is None and finding["metric"] is not None
-        if finding["sense"] == "independent":
-            by_policy += 1
-            differing += _independence(finding, record.identity["declarations"])
-        elif rule is not None or finding["metric"] is not None:
+        name = finding["rule"]
+        rule = said.rules.get(name)
+        independence = rule is None and name == _INDEPENDENCE and finding["sense"] == "independent"
+        by_policy += rule is not None or independence
+        by_limit += rule is None and not independence and finding["metric"] is not None
+        if independence:
+            differing += _independence(finding, record.identity["declarations"], said)
+        elif rule is None and said.whole:
+            differing.append(f"{name}: the record has a finding, and the policy no such rule")
+        elif rule is None and finding["metric"] is None and finding["verdict"] != "not_run":
+            differing.append(f"{name}: the verdict is stored as {finding['verdict']!r}, and rests on no measurement")
+        else:
             differing += _differences(finding, rule, metrics)
-        differing += _waived(finding, waivers, day)
-    differing += [f"{name}: the policy has that rule, and the record no finding" for name in rules if name not in told]
+        differing += _waived(finding, said.waivers, day)
+    asked = [*said.rules, *([_INDEPENDENCE] if said.asks_independence else [])]
+    differing += [f"{name}: the policy has that rule, and the record no finding" for name in asked if name not in told]
+    differing += [
+        f"{name}: the record has {told.count(name)} findings of that rule" for name in dict.fromkeys(told) if told.count(name) > 1
+    ]
     return Rejudged(len(told), by_policy, by_limit, tuple(differing))
 
 
@@ -76,20 +91,13 @@ def outcome(record: Record) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str
     return tuple(passed), tuple(warned), tuple(failed)
 
 
-def _read_policy(record: Record) -> tuple[dict[str, Json], Mapping[str, Sequence[Json]]]:
-    """The rules by their ids, and the waivers by those of their rules."""
-    if _POLICY not in record.bundle.files:
-        return {}, {}
-    source = record.bundle.folder / _POLICY
-    try:
-        document = tomllib.loads(record.bundle.read(_POLICY).decode())
-        rules = {rule["id"]: rule for rule in document.get("rule", ())}
-        waivers: dict[str, list[Json]] = {}
-        for waiver in document.get("waiver", ()):
-            waivers.setdefault(waiver["rule"], []).append(waiver)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise IntegrityError(f"{source} is no policy: {error}", remedy="take the bundle from its source") from error
-    return rules, waivers
+def _other_policy(record: Record, policy: PolicyText | None) -> Iterable[str]:
+    """Whether what lies in the bundle is what the record was judged by. A copy leaves out no policy."""
+    stated = record.content["policy"].get("sha256")
+    if policy is None and (stated is not None or record.findings):
+        yield f"{POLICY} is not in the bundle, and the record was judged by one"
+    elif policy is not None and policy.whole and policy.digest != stated:
+        yield f"the digest of the policy is stored as {stated!r}, and that of {POLICY} is {policy.digest!r}"
 
 
 def _day(record: Record) -> datetime.date | None:
@@ -97,6 +105,11 @@ def _day(record: Record) -> datetime.date | None:
     run = read_json(record.bundle, "run.json") if "run.json" in record.bundle.files else {}
     started = run.get("started") if isinstance(run, dict) else None
     return datetime.datetime.fromisoformat(started).date() if isinstance(started, str) else None
+
+
+def _same(measured: object, asked: object) -> bool:
+    """Whether a rule asks for a place: a group may be called 1 in the one and "1" in the other."""
+    return measured == asked or (measured is not None and str(measured) == str(asked))
 
 
 def _differences(finding: Json, rule: Json | None, metrics: list[Json]) -> Iterable[str]:
@@ -108,8 +121,8 @@ def _differences(finding: Json, rule: Json | None, metrics: list[Json]) -> Itera
             yield f"{name}: it is judged by a measurement that the record does not hold"
     else:
         sense, limit = next(((sense, rule[sense]) for sense in ("min", "max") if sense in rule), ("unset", None))
-        where = rule.get("where", {}).items()
-        judged = [m for m in metrics if m["name"] == rule["metric"] and where <= m["where"].items()]
+        where = rule.get("where", {})
+        judged = [m for m in metrics if m["name"] == rule["metric"] and all(_same(m["where"].get(key), where[key]) for key in where)]
         for field in ("severity", "set_by", "rationale"):
             if field in rule and finding[field] != rule[field]:
                 yield f"{name}: {field} is stored as {finding[field]!r}, and the policy says {rule[field]!r}"
@@ -119,6 +132,8 @@ def _differences(finding: Json, rule: Json | None, metrics: list[Json]) -> Itera
     if verdict != finding["verdict"]:
         yield f"{name}: the verdict is stored as {finding['verdict']!r}, and the policy and the metrics give {verdict!r}"
         return
+    if verdict == "pass" and finding["metric"] is None:
+        yield f"{name}: the verdict is stored as 'pass', without the measurement that it rests on"
     if finding["metric"] is not None and finding["metric"] not in deciding:
         yield f"{name}: another measurement decides than the one that is stored"
     strict = rule is not None and rule.get("on_inconclusive") == "fail"
@@ -127,8 +142,10 @@ def _differences(finding: Json, rule: Json | None, metrics: list[Json]) -> Itera
         yield f"{name}: violated is stored as {finding['violated']}, and the verdict is {verdict!r}"
 
 
-def _independence(finding: Json, declarations: Json) -> Iterable[str]:
+def _independence(finding: Json, declarations: Json, policy: PolicyText) -> Iterable[str]:
     """Who declares nothing, or the same name twice, is not independent. Whose keys signed, no bundle tells."""
+    if policy.whole and not policy.asks_independence:
+        yield f"{finding['rule']}: the record has a finding, and the policy does not ask for independence"
     developer, validator = (" ".join(declarations.get(name, "").split()).casefold() for name in ("developer", "validator"))
     if not developer or not validator:
         possible: tuple[str, ...] = ("not_run", "fail")
@@ -136,6 +153,8 @@ def _independence(finding: Json, declarations: Json) -> Iterable[str]:
         possible = ("fail",) if developer == validator else ("pass", "fail")
     if finding["verdict"] not in possible:
         yield f"{finding['rule']}: the verdict is stored as {finding['verdict']!r}, and the declarations give {possible[0]!r}"
+    if finding["violated"] != (finding["verdict"] == "fail"):
+        yield f"{finding['rule']}: violated is stored as {finding['violated']}, and the verdict is {finding['verdict']!r}"
 
 
 def _judge(sense: str, limit: float | None, metrics: list[Json]) -> tuple[str, list[Json]]:

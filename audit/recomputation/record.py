@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,12 +68,21 @@ class Record:
         self.content: Json = read_json(bundle, self.name)
         require_readable(self.content, str(bundle.folder / self.name))
         self._arrays: dict[str, Arrays] = {}
-        try:
+        with self.understanding():
             self.identity: Json = self.content["identity"]
             self.evidence: dict[str, Json] = {evidence["check"]: evidence for evidence in self.content["evidence"]}
             self.findings: Sequence[Json] = self.content["findings"]
-        except (KeyError, TypeError) as error:
-            raise IntegrityError(f"{bundle.folder / self.name} holds no record of an audit", remedy=_SOURCE) from error
+            told = len(self.content["evidence"])
+        if len(self.evidence) != told:
+            raise IntegrityError(f"{bundle.folder / self.name} tells of one check twice", remedy=_SOURCE)
+
+    @contextmanager
+    def understanding(self) -> Iterator[None]:
+        """What a stranger's record can make of a reader, as one error."""
+        try:
+            yield
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise IntegrityError(f"{self.bundle.folder / self.name} holds no record of an audit", remedy=_SOURCE) from error
 
     def metrics(self) -> list[tuple[str, Json]]:
         """Every metric that has a value, with its check."""

@@ -12,6 +12,7 @@ from audit.policy import Policy
 from audit.report.catalogue import read_catalogue
 from audit.report.contents import Contents
 from audit.report.document import Document, Part
+from audit.report.marking import marked
 from audit.report.parts.artefacts import artefacts_part
 from audit.report.parts.choices import ROOMS
 from audit.report.parts.controls import controls_part
@@ -59,7 +60,7 @@ def compose(
     identity, started = audit.identity, contents.run.get("started", "")
     told = {"id": (digest or _digest(audit))[:_ID_DIGITS], "revision": str(contents.run.get("revision", "1"))}
     measured = [say("report.started", {"started": moment(started)})] if started else []
-    return Document(
+    document = Document(
         language=say("language.tag"),
         title=identity.name,
         kind=say("report.kind"),
@@ -70,6 +71,7 @@ def compose(
         footer=say("report.footer", {"name": identity.name, **told}),
         parts=(*_body(contents), *_appendix(contents, matrices)),
     )
+    return marked(document)
 
 
 def _digest(audit: Audit) -> str:

@@ -15,6 +15,8 @@ from classifier.catalogue import Catalogue
 from classifier.metric import Metric
 
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
+# By these words of the record a check says that it asks nothing of such inputs.
+_OTHER_INPUTS = "and the inputs are of the modality"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Contents:
         findings, say = self.audit.findings, self.catalogue
         violated = [finding for finding in findings if finding.violated]
         waived = sum(finding.waived_by is not None for finding in violated)
-        undecided = sum(finding.verdict in ("inconclusive", "not_run") for finding in findings)
+        undecided = sum(finding.verdict in ("inconclusive", "not_run") and not finding.violated for finding in findings)
         counts = {"rules": len(findings), "violated": len(violated), "waived": waived, "undecided": undecided}
         lines = []
         if not all(answer.holds for answer in self.audit.known_answers):
@@ -59,7 +61,7 @@ class Contents:
         if not findings:
             lines.append("unjudged")
         elif violated:
-            lines += ["violated", "waived"] if waived else ["violated"]
+            lines += ["violated", *(["waived"] if waived else []), *(["undecided_too"] if undecided else [])]
         else:
             lines.append("undecided" if undecided else "holds")
         return [say(f"headline.{line}", counts) for line in lines]
@@ -69,8 +71,15 @@ class Contents:
         return sum(finding.verdict == verdict and finding.severity == severity for finding in self.audit.findings)
 
     def ranked(self) -> tuple[Finding, ...]:
-        """All findings, those that weigh most first."""
-        return tuple(sorted(self.audit.findings, key=_weight))
+        """All findings, those that weigh most first; of those that weigh the same, one of each metric, the furthest beyond its limit."""
+        ordered = sorted(self.audit.findings, key=lambda finding: (_weight(finding), -_beyond(finding)))
+        alike: Counter[tuple[object, str]] = Counter()
+        places = []
+        for finding in ordered:
+            one = (_weight(finding), finding.asked)
+            places.append((_weight(finding), alike[one]))
+            alike[one] += 1
+        return tuple(ordered[index] for index in sorted(range(len(ordered)), key=places.__getitem__))
 
     def worst(self) -> tuple[Finding, ...]:
         """The three that weigh most, among those that are a fail or inconclusive."""
@@ -99,16 +108,20 @@ class Contents:
         return stated
 
     def not_measured(self) -> list[tuple[str, str]]:
-        """Checks, numbers and rules without a result, and why."""
+        """Rules, numbers and checks without a result, and why; the checks that are about other kinds of inputs in one line, the last."""
         say, wording = self.catalogue, self.wording
-        lines = [(say(f"check.{e.check}.title"), wording.told(e.not_run)) for e in self.audit.evidence if e.not_run is not None]
+        lines = [(finding.rule, wording.why(finding)) for finding in self.ranked() if finding.verdict == "not_run"]
         for evidence in self.audit.evidence:
             if evidence.not_run is None:
                 lines += [(_together(alike, wording), wording.told(reason)) for reason, alike in _by_reason(evidence).items()]
-        lines += [(finding.rule, wording.why(finding)) for finding in self.audit.findings if finding.verdict == "not_run"]
+        lines += [(say(f"check.{e.check}.title"), wording.told(why)) for e, why in self._not_run() if _OTHER_INPUTS not in why]
         asked = {evidence.check for evidence in self.audit.evidence}
         lines += [(say(f"check.{check}.title"), say("scope.left_out")) for check in say.checks() if check not in asked]
-        return lines
+        others = [say(f"check.{e.check}.title") for e, why in self._not_run() if _OTHER_INPUTS in why]
+        return [*lines, (wording.listed(others), say("scope.other_inputs"))] if others else lines
+
+    def _not_run(self) -> list[tuple[Evidence, str]]:
+        return [(evidence, evidence.not_run) for evidence in self.audit.evidence if evidence.not_run is not None]
 
 
 def _by_reason(evidence: Evidence) -> dict[str, list[Metric]]:
@@ -135,3 +148,11 @@ def _together(alike: list[Metric], wording: Wording) -> str:
 def _weight(finding: Finding) -> tuple[bool, int, int]:
     open_violation = finding.violated and finding.waived_by is None
     return not open_violation, VERDICTS.index(finding.verdict), SEVERITIES.index(finding.severity)
+
+
+def _beyond(finding: Finding) -> float:
+    """How far a value is on the wrong side of its limit, as a share of the larger of the two."""
+    if finding.limit is None or finding.metric is None or finding.metric.value is None:
+        return 0.0
+    over = finding.metric.value - finding.limit
+    return (over if finding.sense == "max" else -over) / (max(abs(finding.limit), abs(finding.metric.value)) or 1.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import re
-import textwrap
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from audit.report.wording import Wording, style_of
 from classifier.records import write_atomically
 from explain.figures._picture import picture
 from explain.figures._pictures import draw_pictures
-from explain.figures._style import INK, LOWERS, MARKERS, PALETTE, axes_or_new, name_rows, tidy_axes
+from explain.figures._style import INK, LOWERS, MARKERS, PALETTE, axes_or_new, fold, name_rows, shorten, tidy_axes, width_of
 from explain.figures.heatmap import draw_heatmap
 from explain.figures.waterfall import draw_waterfall
 
@@ -55,7 +54,12 @@ _SHARES = {
     "sandwich_any": "y",
     "sandwich_valid": "y",
 }
-_LABEL = 34
+# Letters of a line of a label, and of all its lines; what a name has more stands in the table of the picture's numbers.
+_LABEL, _LONGEST_LABEL = 34, 100
+# How high a row is, in inches, and each further line of its label.
+_ROW, _LINE = 0.34, 0.17
+# The number of rows that ends the label of a group, in any language.
+_COUNT = re.compile(r"\s?[(（]n = [^()（）]*[)）]$")
 
 
 def draw_svg(check: str, figure: Figure, wording: Wording) -> str:
@@ -132,7 +136,7 @@ def _lines(check: str, figure: Figure, wording: Wording) -> Axes:
     ax.grid(color=_GRID)
     ax.set_xlabel(wording.figure(check, figure, "x"))
     ax.set_ylabel(wording.figure(check, figure, "y"))
-    _show_percent(ax, _SHARES.get(figure.name, ""))
+    _show_percent(ax, _SHARES.get(figure.name, ""), wording)
     tidy_axes(ax)
     return ax
 
@@ -178,7 +182,9 @@ def _height(ax: Axes, line: Line2D) -> float:
 def _intervals(check: str, figure: Figure, wording: Wording) -> Axes:
     (series,) = figure.series
     style = style_of(f"{check.partition('.')[0]}.{series.name}")
-    ax = axes_or_new(None, width=_WIDTH, height=1.1 + 0.34 * len(series.x))
+    labels = [_folded(wording.label(label)) for label in figure.labels]
+    most = max(label.count("\n") for label in labels)
+    ax = axes_or_new(None, width=_WIDTH, height=1.1 + (_ROW + _LINE * most) * len(labels))
     for row, (value, low, high) in enumerate(zip(series.y, series.low, series.high, strict=True)):
         ax.plot([low, high], [row, row], color=LOWERS, linewidth=2.2, solid_capstyle="butt", zorder=2)
         for end in (low, high):
@@ -186,11 +192,10 @@ def _intervals(check: str, figure: Figure, wording: Wording) -> Axes:
         ax.plot([value], [row], "o", color=INK, markersize=5.5, zorder=3)
         text = wording.number(value, style)
         ax.annotate(text, (high, row), (7, 0), textcoords="offset points", va="center", fontsize="small")
-    labels = [wording.label(label) for label in figure.labels]
     name_rows(ax, labels)
-    # Nothing is cut off: the n of a group stands at the end of its label.
-    ax.set_yticks(range(len(labels)), [textwrap.fill(label, _LABEL) for label in labels])
-    _show_percent(ax, "x" if style == "percent" else "")
+    # In all their lines, which have their room.
+    ax.set_yticks(range(len(labels)), labels)
+    _show_percent(ax, "x" if style == "percent" else "", wording)
     if min(series.low) >= 0:
         ax.set_xlim(0, 1.16 * max(series.high))
     ax.grid(axis="x", color=_GRID)
@@ -199,12 +204,19 @@ def _intervals(check: str, figure: Figure, wording: Wording) -> Axes:
     return ax
 
 
-def _show_percent(ax: Axes, axes: str) -> None:
+def _folded(label: str) -> str:
+    """A label in lines; a long name is cut, and its number of rows is not."""
+    count = _COUNT.search(label)
+    told = "" if count is None else count[0]
+    return fold(shorten(label.removesuffix(told), _LONGEST_LABEL - width_of(told)) + told, _LABEL)
+
+
+def _show_percent(ax: Axes, axes: str, wording: Wording) -> None:
     from matplotlib.ticker import PercentFormatter
 
     for name in axes:
         axis = ax.xaxis if name == "x" else ax.yaxis
-        axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+        axis.set_major_formatter(PercentFormatter(1.0, symbol=wording.catalogue("number.percent", {"value": ""})))
         axis.set_minor_formatter("")
 
 

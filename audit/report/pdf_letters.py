@@ -15,6 +15,8 @@ _ELSEWHERE = frozenset("⁻⁰⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉")
 _LONG = 16
 # Without a sign to break after, a name breaks after so many letters; what may be a word of a language, only if it is longer than any.
 _PIECE, _LONGEST_WORD = 8, 24
+# Letters before those of East Asia, more than a piece of them.
+_NARROW = re.compile(rf"[^\u2e80-\U0010ffff]{{{_PIECE + 1},}}")
 _AFTER_SIGN = re.compile(r"(?<=[_./\\\-=:,;@|&?+])(?=\w)")
 
 
@@ -60,11 +62,9 @@ def _broken(word: str, longest: int) -> str:
     if width(word) <= _LONG:
         return word
     pieces = _AFTER_SIGN.sub(BREAK, word).split(BREAK)
-    return BREAK.join(BREAK.join(_cut(piece)) if len(piece) > longest else piece for piece in pieces)
+    return BREAK.join(_cut(piece) if len(piece) > longest else piece for piece in pieces)
 
 
-def _cut(piece: str) -> list[str]:
-    # Chinese breaks by rules of its own.
-    if width(piece) > len(piece):
-        return [piece]
-    return [piece[start : start + _PIECE] for start in range(0, len(piece), _PIECE)]
+def _cut(piece: str) -> str:
+    """A piece with a place to break after every few letters; Chinese breaks by rules of its own, but not what stands in it."""
+    return _NARROW.sub(lambda run: BREAK.join(run[0][start : start + _PIECE] for start in range(0, len(run[0]), _PIECE)), piece)

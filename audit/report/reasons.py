@@ -23,6 +23,8 @@ REASONS = LOCALES / "reasons"
 WRITTEN_IN = "en"
 # Places of whose words the catalogue of reports has the names.
 CHOSEN = ("corruption", "test")
+# A sentence has at most so many parts that could be sentences too, and sentences within its places at most so deep.
+_MOST_PARTS, _DEEPEST = 5, 5
 _ANYTHING, _NUMBER = "(.*?)", r"([-+−]?[\d.,]+(?:e[-+]?\d+)?)"
 
 
@@ -91,38 +93,52 @@ class Reasons:
         self, patterns: Sequence[Pattern], joined: Mapping[str, str], words: Mapping[str, Mapping[str, str]], original: str
     ) -> None:
         self.patterns, self.joined, self.words, self.original = tuple(patterns), joined, words, original
-        self._read: dict[str, Reading | None] = {}
+        self._joins = re.compile("|".join(map(re.escape, joined)))
+        self._read: dict[tuple[str, int], Reading | None] = {}
 
     def find(self, text: str) -> str | None:
         """The sentence in this language; ``None`` where no pattern, and no two that are joined, know it."""
-        best = self._best(text)
+        best = self._best(text, _DEEPEST)
         return None if best is None else best.said
 
-    def _best(self, text: str) -> Reading | None:
-        if text not in self._read:
-            self._read[text] = min((*self._whole(text), *self._parted(text)), default=None)
-        return self._read[text]
+    def _best(self, text: str, deep: int) -> Reading | None:
+        if (text, deep) not in self._read:
+            self._read[text, deep] = self._parted(text, deep)
+        return self._read[text, deep]
 
-    def _whole(self, text: str) -> Iterator[Reading]:
+    def _whole(self, text: str, deep: int) -> Iterator[Reading]:
         for pattern in self.patterns:
             places = pattern.match(text)
             if places is not None:
-                words = {name: self._place(name, word) for name, word in places.items()}
+                words = {name: self._place(name, word, deep) for name, word in places.items()}
                 left, own = sum(word.left for word in words.values()), sum(word.own for word in words.values())
                 said = pattern.said.format_map({name: word.said for name, word in words.items()})
                 yield Reading(left, own - pattern.own, said)
 
-    def _parted(self, text: str) -> Iterator[Reading]:
-        for join, said in self.joined.items():
-            for place in re.finditer(re.escape(join), text):
-                first, second = self._best(text[: place.start()]), self._best(text[place.end() :])
-                if first is not None and second is not None:
-                    yield Reading(first.left + second.left, first.own + second.own, f"{first.said}{said}{second.said}")
+    def _parted(self, text: str, deep: int) -> Reading | None:
+        """The best way to say a text as sentences one after the other; each goes on where what came before is known."""
+        ends = [(place.start(), place.end(), self.joined[place[0]]) for place in self._joins.finditer(text)]
+        starts = [(0, ""), *((end, said) for _, end, said in ends)]
+        stops = [*(start for start, *_ in ends), len(text)]
+        # The best of what stands before each part; before the first stands nothing, and that is known.
+        known: list[Reading | None] = [Reading(0, 0, ""), *(None for _ in stops)]
+        for first, (start, join) in enumerate(starts):
+            before = known[first]
+            if before is None:
+                continue
+            for last in range(first, min(first + _MOST_PARTS, len(stops))):
+                for whole in self._whole(text[start : stops[last]], deep):
+                    reading = Reading(before.left + whole.left, before.own + whole.own, f"{before.said}{join}{whole.said}")
+                    known[last + 1] = min(reading, known[last + 1] or reading)
+        return known[-1]
 
-    def _place(self, name: str, word: str) -> Reading:
+    def _place(self, name: str, word: str, deep: int) -> Reading:
         """What stands in a place: a word for it, a sentence within the sentence, or a name or number, the same in all languages."""
         known = self.words.get(name, {}).get(word.strip("'"))
-        return Reading(0, 0, known) if known is not None else self._best(word) or Reading(len(word), 0, word)
+        if known is not None:
+            return Reading(0, 0, known)
+        within = self._best(word, deep - 1) if deep else None
+        return within or Reading(len(word), 0, word)
 
 
 def say_reason(text: str, language: str) -> str:

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from audit.evidence import Cell, Figure, Table
 from audit.policy import Finding
 from audit.report.reasons import say_label, say_reason
+from audit.report.rounding import Toward, written
 from classifier.catalogue import NOTHING, Catalogue
-from classifier.metric import Metric
+from classifier.metric import Bound, Metric
 
 Style = Literal["percent", "points", "number"]
 
@@ -78,7 +79,9 @@ _TOLD_COLUMNS = {
     "robustness.corruptions.left_out": {"reason"},
     "supply_chain.files.findings": {"reason", "remedy"},
 }
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# A bound that is rounded must still be one.
+_TOWARD: Mapping[Bound, Toward] = {"estimate": "nearest", "lower": "down", "upper": "up"}
+_SUPERSCRIPTS = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -91,42 +94,44 @@ class Wording:
 
     catalogue: Catalogue
 
-    def number(self, number: float, style: Style = "number") -> str:
-        """A number with its sign of percent or points, if it has one."""
-        return self._styled(self._bare(number, style), style)
+    def number(self, number: float, style: Style = "number", *, toward: Toward = "nearest", beside: float | None = None) -> str:
+        """A number with its sign of percent or points, if it has one.
+
+        Args:
+            number: A finite number.
+            style: How it is written.
+            toward: Which way it is rounded.
+            beside: The limit that it is read beside; it has as many digits as show on which side of it the number is.
+        """
+        return self._styled(self._bare(number, style, toward, beside), style)
 
     def _styled(self, text: str, style: Style) -> str:
         return text if style == "number" else self.catalogue(f"number.{style}", {"value": text})
 
-    def _bare(self, number: float, style: Style) -> str:
-        return self._plain(number) if style == "number" else f"{100 * number:.1f}".replace("-", "−")
+    def _bare(self, number: float, style: Style, toward: Toward, beside: float | None) -> str:
+        text = written(number, share=style != "number", toward=toward, beside=beside)
+        mantissa, _, exponent = text.partition("e")
+        if not exponent:
+            return text
+        return self.catalogue("number.power", {"mantissa": mantissa, "exponent": exponent.translate(_SUPERSCRIPTS)})
 
-    def _plain(self, number: float) -> str:
-        if number == 0 or (number == int(number) and abs(number) < 1e9):
-            return str(int(number)).replace("-", "−")
-        if abs(number) < 1e-4 or abs(number) >= 1e9:
-            mantissa, _, exponent = f"{number:.1e}".partition("e")
-            words = {"mantissa": mantissa.replace("-", "−"), "exponent": str(int(exponent)).translate(_SUPERSCRIPTS)}
-            return self.catalogue("number.power", words)
-        return f"{number:.{3 if abs(number) >= 0.001 else 5}f}".replace("-", "−")
-
-    def value(self, metric: Metric) -> str:
+    def value(self, metric: Metric, *, beside: float | None = None) -> str:
         """The value of a metric, with "at most" or "at least" where it is a bound."""
         if metric.value is None:
             return self.catalogue("number.missing")
-        value = self.number(metric.value, style_of(metric.name))
+        value = self.number(metric.value, style_of(metric.name), toward=_TOWARD[metric.bound], beside=beside)
         if metric.unit:
             value = self.catalogue("number.unit", {"value": value, "unit": say_label(metric.unit, self.catalogue.language)})
         return self.catalogue(f"number.{metric.bound}", {"value": value})
 
-    def interval(self, metric: Metric) -> str:
+    def interval(self, metric: Metric, *, beside: float | None = None) -> str:
         """Its interval, "counted" for a number that is exact, a dash where there is none."""
         if metric.low is None or metric.high is None:
             return self.catalogue("number.dash")
         if metric.interval == "exact":
             return self.catalogue("number.exact")
         style = style_of(metric.name)
-        ends = {"low": self._bare(metric.low, style), "high": self._bare(metric.high, style)}
+        ends = {"low": self._bare(metric.low, style, "down", beside), "high": self._bare(metric.high, style, "up", beside)}
         return self._styled(self.catalogue("number.interval", ends), style)
 
     def confidence(self, metric: Metric) -> str:
@@ -137,14 +142,14 @@ class Wording:
         """``"upper bound"`` or ``"lower bound"``; empty for an estimate."""
         return "" if metric.bound == "estimate" or metric.value is None else self.catalogue(f"bound.{metric.bound}")
 
-    def measured(self, metric: Metric | None) -> str:
-        """Value, what kind of bound it is, interval and n in one phrase."""
+    def measured(self, metric: Metric | None, *, beside: float | None = None) -> str:
+        """Value, what kind of bound it is, interval and n in one phrase; `beside` is the limit that it is read beside."""
         if metric is None or metric.value is None:
             return self.catalogue("number.missing")
         words = {
-            "value": self.value(metric),
+            "value": self.value(metric, beside=beside),
             "bound": self.bound(metric),
-            "interval": self.interval(metric),
+            "interval": self.interval(metric, beside=beside),
             "n": metric.n,
             "confidence": self.confidence(metric),
         }
@@ -198,7 +203,8 @@ class Wording:
 
     def limit(self, finding: Finding) -> str:
         """The limit, ``"at least 70.0 %"``."""
-        limit = self.number(finding.limit, style_of(finding.asked)) if finding.limit is not None else ""
+        # Beside itself it has all its digits.
+        limit = self.number(finding.limit, style_of(finding.asked), beside=finding.limit) if finding.limit is not None else ""
         return self.catalogue(f"sense.{finding.sense}", {"limit": limit})
 
     def requirement(self, finding: Finding) -> str:

@@ -65,6 +65,8 @@ def test_a_request_lies_beside_the_bundle_and_replaces_nothing(call: Call, bundl
     assert path.read_bytes() != before
     assert call("timestamp", "request", "bundle", "--output", "mine.tsq")[0] == 0
     assert (bundle.parent / "mine.tsq").is_file()
+    with pytest.raises(ConfigurationError, match="lies in the bundle"):
+        call("timestamp", "request", "bundle", "--output", "bundle/mine.tsq")
 
 
 def test_an_answer_that_is_not_there_is_told(call: Call, bundle: Path) -> None:

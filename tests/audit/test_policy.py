@@ -69,6 +69,12 @@ def test_a_metric_without_a_value_and_a_metric_that_is_absent_are_not_run() -> N
     assert judge("min = 0", metric(1, 2), extra='where = { group = "a" }').reason == "no_measurement"
 
 
+@pytest.mark.parametrize(("asked", "found"), [("1", "1"), ('"0.5"', "0.5"), ("1", '"1"')])
+def test_a_group_that_looks_like_a_number_is_found_however_it_is_written(asked: str, found: str) -> None:
+    assert judge("min = 0.5", metric(0.6, 0.8, group=found.strip('"')), extra=f"where = {{ group = {asked} }}").verdict == "pass"
+    assert judge("min = 0.5", metric(0.6, 0.8, group="2"), extra=f"where = {{ group = {asked} }}").reason == "no_measurement"
+
+
 def test_of_several_measurements_the_worst_decides() -> None:
     finding = judge("min = 0.5", metric(0.8, 0.9, group="a"), metric(0.1, 0.2, group="b"), metric(0.2, 0.4, group="c"))
     assert finding.verdict == "fail"
@@ -117,6 +123,7 @@ RULE = '[[rule]]\nid = "A"\nmetric = "m"\nset_by = "s"\nrationale = "r"\n'
         (f"{HEAD}{RULE}", "line 3: .* needs one of min, max and limit"),
         (f"{HEAD}{RULE}min = 0\nmax = 1\n", "needs one of min, max and limit"),
         (f'{HEAD}profil = "quick"\n{RULE}min = 0\n', r"line 3: unknown key 'policy\.profil'; did you mean 'profile'"),
+        (f'{HEAD}{RULE}min = 0\ncontrols = ["gdpr:22.3", "gdpr:22.3"]\n', "controls names a clause twice"),
         (f'{HEAD}{RULE}min = "much"\n', r"line 8: 'rule\.0\.min' .* got 'much'"),
         ("[policy\n", "is not TOML"),
     ],

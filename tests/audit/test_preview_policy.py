@@ -11,6 +11,7 @@ import pytest
 
 from audit import Evidence, Policy, Subject, run
 from audit.check import Check, make_check
+from audit.policy.measured_places import WHERE
 from audit.preview_policy import COUNTED, SHARES, policy_lines
 from classifier.statistics import clopper_pearson, proportion
 
@@ -25,6 +26,7 @@ CHECKS = [
         "privacy.membership",
     )
 ]
+TODAY = datetime.date(2026, 6, 1)
 # Metrics that have Wilson's or the exact interval though more than a count of rows goes into them, or whose rows nobody knows before.
 OTHER = {
     "performance.learned_p_value",
@@ -51,7 +53,7 @@ def policy(*limits: str, metric: str = "performance.accuracy", where: str = "", 
 
 
 def foretold(rules: Policy, subject: Subject, checks: list[Check] = CHECKS, refused: dict[str, str] | None = None) -> str:
-    return " ".join(" ".join(policy_lines(rules, subject, checks, refused or {})).split())
+    return " ".join(" ".join(policy_lines(rules, subject, checks, refused or {}, today=TODAY)).split())
 
 
 @pytest.mark.parametrize("limit", ["min = 0.7", "max = 0.2", "min = 0.05", "max = 0.98"])
@@ -99,13 +101,43 @@ def test_rows_that_may_have_been_learned_from_never_show_that_a_rule_holds(credi
     assert "is broken from" in granted
 
 
-def test_a_rule_about_groups_is_decided_by_the_smallest(credit_subject: Subject) -> None:
-    smallest = foretold(policy("min = 0.5", metric="fairness.accuracy"), credit_subject)
-    assert "of 37 rows" in smallest
+@pytest.mark.parametrize("limit", ["min = 0.5", "max = 0.5"])
+def test_a_rule_about_every_group_holds_from_the_smallest_and_is_broken_from_the_largest(credit_subject: Subject, limit: str) -> None:
+    both = foretold(policy(limit, metric="fairness.accuracy"), credit_subject)
+    assert "of groups of 37 to 963 rows" in both
+    where = 'where = {{ attribute = "foreign_worker", group = "{}" }}'
+    small, large = (
+        foretold(policy(limit, metric="fairness.accuracy", where=where.format(group)), credit_subject) for group in ("yes", "no")
+    )
+    for word, alone in (("holds", small), ("is broken", large)):
+        (told,) = re.findall(rf"{word} (?:from|up to) [\d.]+ %", alone)
+        assert told in both
+
+
+def test_a_small_group_that_can_never_keep_a_rule_keeps_every_group_from_showing_it(credit_subject: Subject) -> None:
+    assert proportion("m", np.ones(37, dtype=bool)).low < 0.95 < proportion("m", np.ones(963, dtype=bool)).low  # type: ignore[operator]
+    said = foretold(policy("min = 0.95", metric="fairness.accuracy"), credit_subject)
+    assert "so few rows cannot show that it holds" in said
+
+
+def test_a_rule_about_one_group_is_decided_by_its_rows(credit_subject: Subject) -> None:
     one = foretold(
         policy("min = 0.5", metric="fairness.accuracy", where='where = { attribute = "foreign_worker", group = "no" }'), credit_subject
     )
     assert "of 963 rows" in one
+
+
+def test_an_exact_answer_is_foretold_of_the_rows_that_are_sought(credit_subject: Subject) -> None:
+    checks = [make_check("robustness.bounds", {"limit": 50, "exact": 10})]
+    assert "of at most 10 rows" in foretold(policy("min = 0.2", metric="robustness.exact_accuracy"), credit_subject, checks)
+    assert "of at most 50 rows" in foretold(policy("min = 0.2", metric="robustness.certified_accuracy"), credit_subject, checks)
+
+
+@pytest.mark.parametrize(("expires", "told"), [("2026-05-31", True), ("2026-06-01", False)])
+def test_a_waiver_that_has_ended_is_named(credit_subject: Subject, expires: str, told: bool) -> None:
+    waived = f'[[waiver]]\nrule = "R0"\nreason = "r"\nowner = "Ann"\nexpires = {expires}'
+    said = foretold(policy("min = 0.5", where=waived), credit_subject)
+    assert ("the waiver of R0 by Ann ended on 2026-05-31: it does not count" in said) == told
 
 
 def test_what_is_counted_is_decided_and_a_p_value_needs_permutations(credit_subject: Subject) -> None:
@@ -130,7 +162,7 @@ def test_what_is_left_out_unset_or_not_known_is_told(credit_subject: Subject) ->
 
 def test_no_line_is_longer_than_80_columns(credit_subject: Subject) -> None:
     for name in ("high-risk-credit", "medical-diagnosis"):
-        lines = policy_lines(Policy.shipped(name), credit_subject, CHECKS, {})
+        lines = policy_lines(Policy.shipped(name), credit_subject, CHECKS, {}, today=TODAY)
         assert max(map(len, lines)) <= 80
     rules = Policy.model_validate(
         {
@@ -141,7 +173,7 @@ def test_no_line_is_longer_than_80_columns(credit_subject: Subject) -> None:
             ],
         }
     )
-    assert max(map(len, policy_lines(rules, credit_subject, CHECKS, {}))) <= 80
+    assert max(map(len, policy_lines(rules, credit_subject, CHECKS, {}, today=TODAY))) <= 80
 
 
 @pytest.mark.slow
@@ -154,3 +186,4 @@ def test_every_share_and_every_count_of_an_audit_is_foretold_as_what_it_is(
     assert shares.items() <= {name: share.bound for name, share in SHARES.items()}.items()
     assert {m.name for m in measured if m.name in SHARES} <= shares.keys()
     assert all(m.interval == "exact" for m in measured if m.name in COUNTED)
+    assert {m.name: set(m.where) - set(WHERE.get(m.name, ())) for m in measured} == {m.name: set() for m in measured}

@@ -19,10 +19,11 @@ from audit.manifests import verify_bundle, write_manifests
 from audit.public_record import write_public
 from audit.publication import publish
 from audit.recomputation import Record, judge_again, recompute_numbers, require_one_record
+from audit.redactions import CASES, PUBLIC, Redactions, Withheld
 from audit.vault.signing.keys import SigningKey, generate_signing_key
 from audit.vault.signing.trust_store import TrustStore
 from classifier.errors import ConfigurationError, IntegrityError, StorageError
-from classifier.records import as_record, canonical_json
+from classifier.records import as_record, canonical_json, sha256
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bundle-v1"
 NOW = datetime.datetime(2026, 6, 15, 12, tzinfo=datetime.UTC)
@@ -52,7 +53,12 @@ def bundle(tmp_path: Path, key: SigningKey) -> Path:
         (folder / "evidence" / f"{other['check']}.json").write_bytes(canonical_json(other) + b"\n")
     record["evidence"].append(json.loads((folder / "evidence" / f"{CHECK}.json").read_text()))
     (folder / "audit.json").write_bytes(canonical_json(record) + b"\n")
-    for name in (f"figures/{CHECK}.decision.en.svg", "report.en.html", "exports/unknown.json", "evidence/other.safetensors.age"):
+    for name in (
+        f"figures/{CHECK}.decision.en.svg",
+        "report.en.html",
+        "exports/unknown.json",
+        "evidence/performance.decision.safetensors.age",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(f"{NAME} {IDS[0]}")
     (folder / "figures" / f"{CHECK}.importance.zh-CN.png").write_text("income")
@@ -79,10 +85,10 @@ def test_no_byte_of_a_copy_tells_of_any_row(bundle: Path, tmp_path: Path) -> Non
     rows = verify_bundle(bundle).files
     withheld = {
         "audit.json", f"evidence/{CHECK}.json", f"evidence/{CHECK}.safetensors", "evidence/performance.accuracy.safetensors",
-        f"figures/{CHECK}.decision.en.svg", "report.en.html", "exports/unknown.json", "evidence/other.safetensors.age",
+        f"figures/{CHECK}.decision.en.svg", "report.en.html", "exports/unknown.json", "evidence/performance.decision.safetensors.age",
     }  # fmt: skip
     assert {name: file.sha256 for name, file in found.redactions.withheld.items()} == {name: rows[name] for name in withheld}
-    assert found.redactions.withheld["evidence/other.safetensors.age"].reason.startswith("sealed")
+    assert found.redactions.withheld["evidence/performance.decision.safetensors.age"].reason.startswith("sealed")
     assert {"exports/junit.xml", f"figures/{CHECK}.importance.zh-CN.png", "policy.toml", "audit.public.json"} <= set(copied)
 
 
@@ -144,7 +150,46 @@ def test_a_record_of_the_audits_own_without_single_cases_is_taken_and_is_signed(
     (bundle / "audit.public.json").write_bytes(canonical_json(again) + b"\n")
     write_manifests(bundle)
     with pytest.raises(IntegrityError, match=r"audit\.public\.json is not audit\.json without single cases"):
-        publish(bundle, tmp_path / "public")
+        publish(bundle, tmp_path / "another")
+
+
+@pytest.mark.parametrize("added", ["timestamp.tsr", "letter.txt", "other"])
+def test_a_copy_that_has_more_to_it_is_replaced_only_by_force(bundle: Path, tmp_path: Path, key: SigningKey, added: str) -> None:
+    folder = publish(bundle, tmp_path / "public").folder
+    if added == "other":
+        (bundle / "run.json").write_text("{}")
+        write_manifests(bundle)
+        sign_bundle(bundle, key, model_id="credit", version=3, now=NOW)
+    else:
+        (folder / added).write_text("x")
+    before = sorted((path, path.read_bytes()) for path in folder.rglob("*") if path.is_file())
+    with pytest.raises(ConfigurationError, match="give --force"):
+        publish(bundle, folder)
+    assert sorted((path, path.read_bytes()) for path in folder.rglob("*") if path.is_file()) == before
+    publish(bundle, folder, force=True)
+    assert not (folder / added).exists()
+
+
+def test_nothing_is_left_out_that_shows_no_single_case(bundle: Path, tmp_path: Path) -> None:
+    found = publish(bundle, tmp_path / "public")
+    name = "evidence/performance.decision.json"
+    (found.folder / name).unlink()
+    withheld = {**found.redactions.withheld, name: Withheld(verify_bundle(bundle).files[name], CASES)}
+    (found.folder / "redactions.json").write_bytes(Redactions(withheld, found.redactions.made).to_json())
+    with pytest.raises(IntegrityError, match=r"performance\.decision\.json is left out, and nothing in it shows single cases"):
+        require_one_record(Record(verify_bundle(found.folder)))
+
+
+def test_a_record_that_is_put_back_is_held_against_the_one_that_was_made(bundle: Path, tmp_path: Path) -> None:
+    found = publish(bundle, tmp_path / "public")
+    forged = json.loads((found.folder / PUBLIC).read_text()) | {"seed": 7}
+    (found.folder / PUBLIC).write_bytes(canonical_json(forged) + b"\n")
+    made = {PUBLIC: sha256((found.folder / PUBLIC).read_bytes())}
+    (found.folder / "redactions.json").write_bytes(Redactions(found.redactions.withheld, made).to_json())
+    shutil.copy(bundle / "audit.json", found.folder)
+    shutil.copytree(bundle / "evidence", found.folder / "evidence", dirs_exist_ok=True)
+    with pytest.raises(IntegrityError, match=r"audit\.public\.json is not audit\.json without single cases"):
+        require_one_record(Record(verify_bundle(found.folder)))
 
 
 def test_where_nothing_says_what_is_about_single_cases_no_table_is_published(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from audit.manifests import verify_bundle
+from audit.redactions import ROWS as BY_ROW
 from audit.redactions import Redactions, Withheld
 from classifier.errors import IntegrityError
 from classifier.records import sha256
@@ -24,7 +25,7 @@ def copy(tmp_path: Path) -> Path:
 
 def withhold(folder: Path, name: str, digest: str | None = None, made: dict[str, str] | None = None) -> None:
     known = json.loads((folder / "manifest.json").read_text())["sha256"]
-    redactions = Redactions({name: Withheld(digest or known[name], "rows")}, made or {})
+    redactions = Redactions({name: Withheld(digest or known[name], BY_ROW)}, made or {})
     (folder / "redactions.json").write_bytes(redactions.to_json())
 
 
@@ -85,6 +86,11 @@ def test_nothing_but_the_public_record_is_made_for_a_copy_and_its_digest_holds(c
         (b'{"version":2,"withheld":{}}', "is of version 2, and this release reads version 1"),
         (b'{"version":1,"withheld":{"a":"b"},"made":{}}', "does not name each file with its digest"),
         (b'{"version":1,"withheld":{"a":{"sha256":"0","reason":""}},"made":{}}', "does not name each file with its digest"),
+        (b'{"version":1,"withheld":{"a":{"sha256":"%s","reason":"\\u001b[31mred"}},"made":{}}' % (b"0" * 64), "does not name each file"),
+        (
+            b'{"version":1,"withheld":{"policy.toml":{"sha256":"%s","reason":"results row by row"}},"made":{}}' % (b"0" * 64),
+            "no copy leaves",
+        ),
         (b'{"version":1,"withheld":[],"made":{}}', "does not name each file with its digest"),
         (b'{"version":1,"withheld":{},"made":[]}', "made for the copy"),
         (b'{"version":1,"withheld":{},"made":{"audit.public.json":1}}', "made for the copy"),
@@ -97,5 +103,5 @@ def test_a_list_that_is_none_is_refused(copy: Path, content: bytes, problem: str
 
 
 def test_what_was_written_is_read_back() -> None:
-    redactions = Redactions({"a": Withheld("0" * 64, "rows")}, {"audit.public.json": "1" * 64})
+    redactions = Redactions({"a": Withheld("0" * 64, BY_ROW)}, {"audit.public.json": "1" * 64})
     assert Redactions.from_json(redactions.to_json(), "") == redactions

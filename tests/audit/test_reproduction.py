@@ -125,6 +125,41 @@ def test_what_cannot_be_run_again_is_refused(place: Path, tmp_path: Path) -> Non
         again(place, tmp_path, bundle)
 
 
+def changed(place: Path, tmp_path: Path, old: str, new: str) -> Path:
+    bundle = Path(shutil.copytree(place / "bundle", tmp_path / "changed"))
+    text = (bundle / "audit.toml").read_text()
+    assert old in text
+    (bundle / "audit.toml").write_text(text.replace(old, new))
+    write_manifests(bundle)
+    return bundle
+
+
+NETWORK = CONFIGURATION[CONFIGURATION.index("architecture") : CONFIGURATION.index("[checks")]
+
+
+@pytest.mark.parametrize("model", ['python = "evil:predict"', 'rest = "http://10.0.0.1/"', 'skops = "a.skops"\ntrusted = ["os.system"]'])
+def test_code_and_addresses_that_a_bundle_names_are_not_used_unasked(place: Path, tmp_path: Path, model: str) -> None:
+    bundle = changed(place, tmp_path, NETWORK, f"{model}\n\n")
+    with pytest.raises(ConfigurationError, match=r"names code or an address.*--allow-code"):
+        again(place, tmp_path, bundle)
+
+
+def test_a_policy_outside_the_folder_of_the_data_is_neither_read_nor_written(place: Path, tmp_path: Path) -> None:
+    bundle = changed(place, tmp_path, "rules/policy.toml", "../escaped/policy.toml")
+    with pytest.raises(ConfigurationError, match="lies outside"):
+        again(place, tmp_path, bundle)
+    assert not (place / "escaped").exists()
+
+
+def test_neither_a_bundle_nor_what_lies_in_it_is_written_over(place: Path, tmp_path: Path) -> None:
+    for output in (place / "bundle" / "inside", place):
+        with pytest.raises(ConfigurationError, match="lies in it or around it"):
+            reproduce(place / "bundle", data=place / "case", output=output, progress=False)
+    shutil.copytree(place / "bundle", tmp_path / "again")
+    with pytest.raises(ConfigurationError, match="is a bundle already"):
+        again(place, tmp_path)
+
+
 def forged(place: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> Record:
     folder = Path(shutil.copytree(place / "bundle", tmp_path / "forged"))
     content = json.loads((folder / "audit.json").read_text())

@@ -17,7 +17,7 @@ from classifier.records import canonical_json, digest, sha256
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: dict[Severity, str] = {"high": "error", "medium": "warning", "low": "note"}
 _PROBLEMS: dict[Severity, str] = {"high": "error", "medium": "warning", "low": "recommendation"}
-_KINDS: dict[Verdict, str] = {"pass": "pass", "fail": "fail", "inconclusive": "review", "not_run": "notApplicable"}
+_KINDS: dict[Verdict, str] = {"pass": "pass", "fail": "fail", "inconclusive": "review", "not_run": "open"}
 
 
 @FORMATS.register
@@ -73,7 +73,8 @@ def _rule(finding: Finding) -> dict[str, Any]:
         "help": {"text": f"{requirement} Reason for the limit: {plain(finding.rationale)}"},
         "defaultConfiguration": {"level": _LEVELS[finding.severity]},
         "properties": {
-            "tags": [finding.asked.partition(".")[0], *finding.controls],
+            # The schema asks for tags that differ.
+            "tags": list(dict.fromkeys((finding.asked.partition(".")[0], *finding.controls))),
             "problem.severity": _PROBLEMS[finding.severity],
         },
     }

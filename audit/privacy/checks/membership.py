@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -20,6 +20,8 @@ from classifier.statistics import Array, roc_curve
 @dataclass(frozen=True, kw_only=True)
 class MembershipInference(Check):
     """A loss-threshold attack: training rows against test rows.
+
+    What one attack finds is a lower bound of what leaks: a stronger one may find more.
 
     Args:
         rates: False positive rates at which the members found are counted.
@@ -40,7 +42,7 @@ class MembershipInference(Check):
         words: dict[str, str | int | float] = {"members": len(training), "others": len(subject.test)}
         return Evidence(
             check=self.id,
-            metrics=tuple(metric.measured_on(**where) for metric in (result.auc, *result.tpr_at.values())),
+            metrics=tuple(replace(metric, bound="lower").measured_on(**where) for metric in (result.auc, *result.tpr_at.values())),
             figures=(Figure("membership_roc", "lines", (curve,), diagonal=True, log=True, words=words),),
             parameters=self.options(),
             seed=seed.value,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from audit.report.contents import Contents
 from audit.report.document import Block, Cell, Group, Paragraph, Part, Points, Signature
-from audit.report.parts.shortening import shortened
+from audit.report.parts.shortening import brief, shortened
 
-_MOST_WAIVERS = 6
+_MOST_WAIVERS, _MOST_WAIVER = 6, 160
 _LIMITS = ("scope", "interval", "many", "labels", "selection")
 
 
@@ -31,7 +31,9 @@ def _waivers(contents: Contents) -> Block:
     say, waived = contents.catalogue, contents.waived()
     if not waived:
         return Paragraph(say("limits.no_waiver"))
-    points = [Cell(f.rule, small=shortened(contents, f.waived_by or ""), strong=True) for f in waived[:_MOST_WAIVERS]]
+    points = [
+        Cell(brief(f.rule), small=shortened(contents, f.waived_by or "", most=_MOST_WAIVER), strong=True) for f in waived[:_MOST_WAIVERS]
+    ]
     if len(waived) > _MOST_WAIVERS:
         points.append(Cell(say("scope.more", {"more": len(waived) - _MOST_WAIVERS}), link="findings-details"))
     return Points(tuple(points))
@@ -42,7 +44,7 @@ def _boxes(contents: Contents) -> tuple[Signature, ...]:
     say, declared = contents.catalogue, contents.audit.identity.declarations
     boxes = []
     for role in ("head", "lead", "developer", "validator"):
-        name = contents.wording.term(say("sign.name"), declared[role]) if declared.get(role) else say("sign.name")
+        name = contents.wording.term(say("sign.name"), brief(declared[role])) if declared.get(role) else say("sign.name")
         boxes.append(Signature(say(f"sign.{role}"), (name, say("sign.signature"), say("sign.date"))))
     return (*boxes, Signature(say("sign.seal"), (say("sign.date"),)))
 
@@ -51,4 +53,4 @@ def _prevailing(contents: Contents) -> Paragraph:
     say = contents.catalogue
     stated = contents.audit.identity.declarations.get("prevailing_language") or "en"
     key = f"prevailing.{stated}"
-    return Paragraph(say(key) if key in say and stated != "other" else say("prevailing.other", {"language": stated}), "note")
+    return Paragraph(say(key) if key in say and stated != "other" else say("prevailing.other", {"language": brief(stated)}), "note")

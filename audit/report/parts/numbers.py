@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from audit.evidence import Evidence
 from audit.policy import Finding
 from audit.report.contents import Contents
 from audit.report.document import Cell, Grid, Head
+from audit.report.parts.shortening import brief
 from audit.report.parts.tables import row_name
 from classifier.metric import Metric
 
@@ -32,13 +34,14 @@ def measures(contents: Contents, title: str, by_name: Mapping[str, Sequence[Metr
     return Grid(title, heads, tuple(rows))
 
 
-def key_numbers(contents: Contents, title: str, by_name: Mapping[str, Sequence[Metric]]) -> Grid:
+def key_numbers(contents: Contents, title: str, by_name: Mapping[str, Sequence[Metric]], *, more: int = 0) -> Grid:
     """Some numbers in short, each beside what a rule says of it.
 
     Args:
         contents: What is shown.
         title: What heads the table.
         by_name: The numbers by the name of their metric, all with a value.
+        more: How many others a rule was judged on.
     """
     say, wording = contents.catalogue, contents.wording
     shown = [metric for metrics in by_name.values() for metric in metrics]
@@ -48,24 +51,28 @@ def key_numbers(contents: Contents, title: str, by_name: Mapping[str, Sequence[M
         for index, metric in enumerate(metrics):
             finding = contents.judging(metric)
             title_cell = Cell(wording.title(name) if index == 0 else "")
-            rows.append((title_cell, *_cells(contents, metric), _judged(contents, finding)))
+            where, *numbers = _cells(contents, metric, finding.limit if finding else None)
+            rows.append((title_cell, replace(where, text=brief(where.text)), *numbers, _judged(contents, finding)))
             rows += [(Cell(say("number.unreliable", {"why": wording.told(metric.unreliable)})),)] if metric.unreliable else []
+    rows += [(Cell(say("body.more_judged", {"more": more})),)] if more else []
     return Grid(title, heads, tuple(rows))
 
 
-def by_group(contents: Contents, attribute: str, groups: Mapping[str, Mapping[str, Metric]]) -> Grid:
+def by_group(contents: Contents, attribute: str, groups: Mapping[str, Mapping[str, Metric]], *, short: bool = False) -> Grid:
     """The numbers of the groups of one attribute, side by side.
 
     Args:
         contents: What is shown.
         attribute: The attribute.
         groups: The numbers by group, and by the name of their metric.
+        short: Whether there is room for short names only.
     """
     say, wording = contents.catalogue, contents.wording
     names = list(dict.fromkeys(name for metrics in groups.values() for name in metrics))
     heads = (Head(say("column.group")), *(Head(wording.title(name), number=True) for name in names))
-    rows = tuple((row_name(group), *(_in_group(contents, metrics.get(name)) for name in names)) for group, metrics in groups.items())
-    return Grid(say("heading.by_group", {"attribute": attribute}), heads, rows)
+    named = [(brief(group) if short else group, metrics) for group, metrics in groups.items()]
+    rows = tuple((row_name(group), *(_in_group(contents, metrics.get(name)) for name in names)) for group, metrics in named)
+    return Grid(say("heading.by_group", {"attribute": brief(attribute) if short else attribute}), heads, rows)
 
 
 def grouped(evidence: Evidence) -> dict[str, dict[str, dict[str, Metric]]]:
@@ -89,10 +96,10 @@ def _heads(contents: Contents, metrics: Sequence[Metric]) -> tuple[Head, ...]:
     )
 
 
-def _cells(contents: Contents, metric: Metric) -> tuple[Cell, ...]:
+def _cells(contents: Contents, metric: Metric, limit: float | None = None) -> tuple[Cell, ...]:
     wording = contents.wording
-    value = Cell(wording.value(metric), small=wording.bound(metric), strong=metric.value is not None)
-    return Cell(wording.where(metric)), value, Cell(wording.interval(metric)), Cell(str(metric.n))
+    value = Cell(wording.value(metric, beside=limit), small=wording.bound(metric), strong=metric.value is not None)
+    return Cell(wording.where(metric)), value, Cell(wording.interval(metric, beside=limit)), Cell(str(metric.n))
 
 
 def _judged(contents: Contents, finding: Finding | None) -> Cell:

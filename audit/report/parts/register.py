@@ -6,11 +6,13 @@ from audit.policy import VERDICTS, Finding
 from audit.report.contents import Contents
 from audit.report.document import Block, Cell, Facts, Grid, Group, Head, Paragraph, Part, Points
 from audit.report.parts.next_steps import next_step, responses, responses_in_short
-from audit.report.parts.shortening import shortened
-from audit.report.parts.verdict import measured_finding
+from audit.report.parts.shortening import brief, shortened
+from audit.report.parts.verdict import measured_finding, named_finding, required
 
 # Lines of a page, and what a finding takes of them when it is told whole or in short.
-_PAGE, _WHOLE, _SHORT = 56, 7, 3
+_PAGE, _WHOLE, _SHORT = 55, 7, 3
+# Letters of a reason and of a response: as many as these lines hold.
+_MOST_SAID, _MOST_ANSWERED = 60, 90
 
 
 def register_part(contents: Contents) -> Part:
@@ -27,7 +29,7 @@ def register_part(contents: Contents) -> Part:
     others = [one for one in numbered if one[1].verdict not in ("fail", "inconclusive")]
     whole = open_ones[: max(1, (_PAGE - _SHORT * min(len(others), 4)) // _WHOLE)]
     short = [*open_ones[len(whole) :], *others][: max(0, (_PAGE - _WHOLE * len(whole)) // _SHORT)]
-    blocks: list[Block] = [Paragraph(say("finding.lead", {"policy": audit.policy["id"]}))]
+    blocks: list[Block] = [Paragraph(say("finding.lead", {"policy": brief(audit.policy["id"])}))]
     if whole:
         blocks.append(_whole(contents, whole))
     if short:
@@ -57,11 +59,11 @@ def _whole(contents: Contents, numbered: list[tuple[int, Finding]]) -> Grid:
         waived = say("finding.waived") if finding.violated and finding.waived_by else ""
         rows.append(
             (
-                Cell(finding.rule, small=measured_finding(contents, finding), link=f"rule-{place}"),
+                named_finding(contents, finding, place),
                 Cell("", small=wording.points(severity, waived), verdict=finding.verdict),
-                Cell(wording.measured(finding.metric), small=wording.requirement(finding)),
-                Cell(shortened(contents, finding.rationale), small=next_step(contents, finding)),
-                Cell(shortened(contents, responses_in_short(contents, finding))),
+                Cell(wording.measured(finding.metric, beside=finding.limit), small=required(contents, finding)),
+                Cell(shortened(contents, finding.rationale, most=_MOST_SAID), small=next_step(contents, finding)),
+                Cell(shortened(contents, responses_in_short(contents, finding), most=_MOST_ANSWERED)),
             )
         )
     heads = tuple(Head(say(f"finding.{head}")) for head in ("rule", "verdict", "measured_required", "why_next", "answered"))
@@ -72,10 +74,10 @@ def _short(contents: Contents, numbered: list[tuple[int, Finding]]) -> Grid:
     say, wording = contents.catalogue, contents.wording
     rows = tuple(
         (
-            Cell(finding.rule, small=measured_finding(contents, finding), link=f"rule-{place}"),
+            named_finding(contents, finding, place),
             Cell("", verdict=finding.verdict),
-            Cell(wording.measured(finding.metric)),
-            Cell(wording.requirement(finding)),
+            Cell(wording.measured(finding.metric, beside=finding.limit)),
+            Cell(required(contents, finding)),
         )
         for place, finding in numbered
     )
@@ -85,7 +87,7 @@ def _short(contents: Contents, numbered: list[tuple[int, Finding]]) -> Grid:
 
 def _card(contents: Contents, place: int, finding: Finding) -> Group:
     say, wording, metric = contents.catalogue, contents.wording, finding.metric
-    measured = wording.measured(metric)
+    measured = wording.measured(metric, beside=finding.limit)
     if metric is not None and metric.unreliable and finding.reason != "unreliable":
         measured = wording.points(measured, say("number.unreliable", {"why": wording.told(metric.unreliable)}))
     facts = [
@@ -98,7 +100,7 @@ def _card(contents: Contents, place: int, finding: Finding) -> Group:
     ]
     if finding.verdict != "pass":
         facts.append((say("finding.next"), Cell(next_step(contents, finding))))
-    if finding.verdict == "fail":
+    if finding.verdict != "pass" or contents.response(finding):
         facts += responses(contents, finding)
     if finding.controls:
         facts.append((say("finding.controls"), Cell(wording.listed(finding.controls))))

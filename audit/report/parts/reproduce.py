@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.report.contents import Contents
 from audit.report.document import Block, Cell, Facts, Grid, Head, Paragraph, Part
+from audit.report.parts.verdict import identity_in_full
 
 
 def reproduce_part(contents: Contents) -> Part:
@@ -19,6 +20,7 @@ def reproduce_part(contents: Contents) -> Part:
         (say("reproduce.seed"), Cell(str(audit.seed))),
         (say("identity.profile"), Cell(say(f"profile.{audit.profile}"))),
         (say("reproduce.record"), Cell(str(audit.version))),
+        *identity_in_full(contents),
     ]
     if run.get("started"):
         facts.append((say("reproduce.started"), Cell(moment(run["started"]))))

@@ -7,10 +7,10 @@ from itertools import islice
 
 from audit.report.contents import Contents
 from audit.report.document import Block, Cell, Facts, Group, Paragraph, Part, Points
-from audit.report.parts.choices import chosen_figures, chosen_numbers
+from audit.report.parts.choices import chosen_figures, chosen_numbers, judged_numbers
 from audit.report.parts.numbers import by_group, grouped, key_numbers
 from audit.report.parts.pictures import picture
-from audit.report.parts.shortening import shortened
+from audit.report.parts.shortening import brief, shortened
 from audit.report.parts.tables import grid
 from classifier.metric import Metric
 
@@ -20,7 +20,7 @@ _TABLES = {
     "performance": (("performance.accuracy", "confusion", 10),),
 }
 _WIDEST = 11
-_MOST_NOTES = 2
+_MOST_NOTES, _MOST_LISTED, _MOST_REASON = 2, 160, 220
 _MOST_ATTRIBUTES, _MOST_GROUPS, _MOST_COLUMNS = 2, 8, 3
 
 
@@ -37,7 +37,8 @@ def room_part(contents: Contents, room: str) -> Part:
         blocks.append(_origin(contents))
     if any(metric.value is not None for evidence in contents.evidence(room) for metric in evidence.metrics):
         numbers = chosen_numbers(contents, room)
-        blocks += [key_numbers(contents, say("heading.key_numbers"), numbers)] if numbers else []
+        more = sum(metric not in numbers.get(metric.name, ()) for metric in judged_numbers(contents, room))
+        blocks += [key_numbers(contents, say("heading.key_numbers"), numbers, more=more)] if numbers else []
         blocks += _tables(contents, room)
         blocks += _groups(contents, room)
         blocks += [picture(contents, check, figure) for check, figure in chosen_figures(contents, room)]
@@ -52,12 +53,12 @@ def room_part(contents: Contents, room: str) -> Part:
 def _origin(contents: Contents) -> Facts:
     say, identity = contents.catalogue, contents.audit.identity
     facts = (
-        ("identity.source", identity.source.get("name", say("number.dash"))),
+        ("identity.source", brief(identity.source.get("name", say("number.dash")))),
         ("identity.independence", say(f"independence.{identity.independence}")),
         ("identity.protected", contents.wording.listed(identity.protected) or say("answer.none")),
         ("identity.protected_inputs", contents.wording.listed(identity.protected_inputs) or say("answer.none")),
     )
-    return Facts(tuple((say(key), Cell(shortened(contents, text))) for key, text in facts))
+    return Facts(tuple((say(key), Cell(shortened(contents, text, most=_MOST_LISTED))) for key, text in facts))
 
 
 def _tables(contents: Contents, room: str) -> list[Block]:
@@ -74,7 +75,7 @@ def _groups(contents: Contents, room: str) -> list[Block]:
     blocks: list[Block] = []
     for attribute, groups in shown:
         few = {group: dict(islice(metrics.items(), _MOST_COLUMNS)) for group, metrics in islice(groups.items(), _MOST_GROUPS)}
-        table = by_group(contents, attribute, few)
+        table = by_group(contents, attribute, few, short=True)
         blocks.append(table)
         if len(groups) > _MOST_GROUPS:
             more = contents.catalogue("scope.more", {"more": len(groups) - _MOST_GROUPS})
@@ -104,7 +105,11 @@ def _follows(contents: Contents, room: str, numbers: Mapping[str, Sequence[Metri
 def _nothing(contents: Contents, room: str) -> list[Block]:
     say, wording = contents.catalogue, contents.wording
     reasons = [
-        Cell(say(f"check.{evidence.check}.title"), small=shortened(contents, wording.told(evidence.not_run or "")), strong=True)
+        Cell(
+            say(f"check.{evidence.check}.title"),
+            small=shortened(contents, wording.told(evidence.not_run or ""), most=_MOST_REASON),
+            strong=True,
+        )
         for evidence in contents.evidence(room)
     ]
     said = Paragraph(say("body.nothing"), "note")

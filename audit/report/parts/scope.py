@@ -5,8 +5,9 @@ from __future__ import annotations
 from audit.report.contents import Contents
 from audit.report.document import Block, Cell, Facts, Grid, Group, Head, Paragraph, Part, Points
 from audit.report.parts.shortening import shortened
+from audit.report.parts.verdict import missing_points
 
-_MOST_MISSING = 9
+_MOST_MISSING, _MOST_REASON = 9, 220
 # Page one shows these.
 _ON_PAGE_ONE = frozenset({"intended_use", "decision_asked", "valid_until"})
 # Nobody misses these where they are not stated.
@@ -64,7 +65,7 @@ def _missing(contents: Contents) -> Block:
     say, missing = contents.catalogue, contents.not_measured()
     if not missing:
         return Paragraph(say("scope.nothing_missing"))
-    points = [Cell(what, small=shortened(contents, why), strong=True) for what, why in missing[:_MOST_MISSING]]
+    points = missing_points(contents, missing[:_MOST_MISSING], _MOST_REASON)
     if len(missing) > _MOST_MISSING:
         points.append(Cell(say("scope.more", {"more": len(missing) - _MOST_MISSING}), link="scope-details"))
     return Points(tuple(points))

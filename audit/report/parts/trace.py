@@ -28,7 +28,7 @@ def trace_part(contents: Contents) -> Part:
             Cell(finding.hazard or say("number.dash")),
             Cell(finding.requirement or say("number.dash")),
             Cell(finding.rule, link=f"rule-{places[finding.rule]}"),
-            Cell(measured_finding(contents, finding), small=wording.measured(finding.metric)),
+            Cell(measured_finding(contents, finding), small=wording.measured(finding.metric, beside=finding.limit)),
             Cell("", verdict=finding.verdict),
         )
         for finding in sorted(traced, key=lambda finding: (finding.hazard is None, hazards.index(finding.hazard)))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from audit.policy import VERDICTS, Finding
 from audit.report.contents import SEVERITIES, Contents
 from audit.report.document import Block, Cell, Facts, Grid, Group, Head, Paragraph, Part, Points
-from audit.report.parts.shortening import shortened
+from audit.report.parts.shortening import brief, shortened
 
-_MOST_MISSING = 4
-_SHOWN_DIGITS = 12
+_MOST_MISSING, _MOST_LISTED, _MOST_REASON, _MOST_STATED = 4, 120, 220, 180
+_SHOWN_DIGITS, _MOST_NAME, _MOST_ASKED = 12, 36, 72
 
 
 def verdict_part(contents: Contents) -> Part:
@@ -20,17 +22,18 @@ def verdict_part(contents: Contents) -> Part:
         contents: What is shown.
     """
     say = contents.catalogue
-    headline = tuple(Paragraph(line, "headline") for line in contents.headline())
+    headline = Paragraph(contents.wording.sentences(*contents.headline()), "headline")
     judged = (_counts(contents), *_worst(contents)) if contents.audit.findings else ()
-    return Part("verdict", say("heading.verdict"), "body", (*headline, _identity(contents), *judged, _missing(contents)))
+    return Part("verdict", say("heading.verdict"), "body", (headline, _identity(contents), *judged, _missing(contents)))
 
 
 def _identity(contents: Contents) -> Facts:
     say, identity = contents.catalogue, contents.audit.identity
     declared = identity.declarations
+    use, asked = (shortened(contents, declared.get(name, ""), most=_MOST_STATED) for name in ("intended_use", "decision_asked"))
     facts = [
-        (say("identity.intended_use"), Cell(shortened(contents, declared.get("intended_use", "")) or say("identity.not_declared"))),
-        (say("identity.decision_asked"), Cell(shortened(contents, declared.get("decision_asked", "")) or say("identity.not_stated"))),
+        (say("identity.intended_use"), Cell(use or say("identity.not_declared"))),
+        (say("identity.decision_asked"), Cell(asked or say("identity.not_stated"))),
         (say("identity.audited"), Cell(_audited(contents))),
         (say("identity.decision"), Cell(_decision(contents))),
         (say("identity.rows"), Cell(contents.wording.points(_rows(contents), say(f"independence.{identity.independence}")))),
@@ -50,7 +53,7 @@ def assessment(contents: Contents) -> str:
     declared = contents.audit.identity.declarations
     developer, validator = (declared.get(name, "").strip() for name in ("developer", "validator"))
     if developer and validator and developer.casefold() != validator.casefold():
-        return contents.catalogue("assessment.declared", {"developer": developer, "validator": validator})
+        return contents.catalogue("assessment.declared", {"developer": brief(developer), "validator": brief(validator)})
     return contents.catalogue("assessment.self")
 
 
@@ -62,7 +65,7 @@ def expiry(contents: Contents) -> str:
     try:
         until = datetime.date.fromisoformat(stated)
     except ValueError:
-        return say("expiry.unclear", {"stated": stated})
+        return say("expiry.unclear", {"stated": brief(stated)})
     # Days in ISO 8601 sort as they follow each other.
     passed = until.isoformat() < contents.run.get("started", "")[:10]
     return say("expiry.passed" if passed else "expiry.until", {"date": until.isoformat()})
@@ -75,22 +78,55 @@ def measured_finding(contents: Contents, finding: Finding) -> str:
     return contents.wording.listed((title, contents.wording.where(finding.metric))) if where and finding.metric is not None else title
 
 
-def _audited(contents: Contents) -> str:
-    say, identity = contents.catalogue, contents.audit.identity
+def named_finding(contents: Contents, finding: Finding, place: int) -> Cell:
+    """A rule and what it asked about, in short, with the way to all of it."""
+    return Cell(
+        brief(finding.rule, most=_MOST_NAME), small=brief(measured_finding(contents, finding), most=_MOST_ASKED), link=f"rule-{place}"
+    )
+
+
+def required(contents: Contents, finding: Finding) -> str:
+    """The limit and who set it, in short."""
+    return contents.wording.requirement(replace(finding, set_by=brief(finding.set_by, most=_MOST_NAME)))
+
+
+def missing_points(contents: Contents, missing: Sequence[tuple[str, str]], most: int) -> list[Cell]:
+    """What was not measured, and why, in short."""
+    return [Cell(brief(what, most=_MOST_ASKED), small=shortened(contents, why, most=most), strong=True) for what, why in missing]
+
+
+def identity_in_full(contents: Contents) -> list[tuple[str, Cell]]:
+    """What page one says in short: the classifier, the decision, the policy and the signers."""
+    say, policy, signers = contents.catalogue, contents.audit.policy, contents.run.get("signers") or ()
+    facts = [
+        (say("identity.audited"), Cell(_audited(contents, whole=True))),
+        (say("identity.decision"), Cell(_decision(contents, whole=True))),
+    ]
+    facts += [(say("identity.policy"), Cell(policy["id"]))] if policy else []
+    return [*facts, (say("identity.signers"), Cell(contents.wording.listed(signers)))] if signers else facts
+
+
+def _audited(contents: Contents, *, whole: bool = False) -> str:
+    say, wording, identity = contents.catalogue, contents.wording, contents.audit.identity
     words = {
         "architecture": say(f"architecture.{identity.architecture}"),
         "features": identity.features,
-        "classes": shortened(contents, contents.wording.listed(identity.classes)),
+        "classes": wording.listed(identity.classes) if whole else _listed(contents, identity.classes),
     }
     return say("identity.classifier", words)
 
 
-def _decision(contents: Contents) -> str:
+def _listed(contents: Contents, names: Sequence[str]) -> str:
+    return shortened(contents, contents.wording.listed(map(brief, names)), most=_MOST_LISTED)
+
+
+def _decision(contents: Contents, *, whole: bool = False) -> str:
     say, identity = contents.catalogue, contents.audit.identity
+    named: Callable[[str], str] = str if whole else brief
     if identity.event is None:
         return say("identity.decision_likeliest")
-    taken = say("identity.decision_event", {"event": identity.event, "threshold": identity.threshold})
-    wanted = "" if identity.favourable is None else say("identity.favourable", {"favourable": identity.favourable})
+    taken = say("identity.decision_event", {"event": named(identity.event), "threshold": identity.threshold})
+    wanted = "" if identity.favourable is None else say("identity.favourable", {"favourable": named(identity.favourable)})
     return contents.wording.points(taken, wanted)
 
 
@@ -115,7 +151,7 @@ def _policy(contents: Contents) -> str:
     policy = contents.audit.policy
     if not policy:
         return contents.catalogue("identity.no_policy")
-    return contents.wording.listed((policy["id"], _short(policy["sha256"])))
+    return contents.wording.listed((brief(policy["id"]), _short(policy["sha256"])))
 
 
 def _known_answers(contents: Contents) -> str:
@@ -127,7 +163,7 @@ def _known_answers(contents: Contents) -> str:
 
 def _signers(contents: Contents) -> str:
     signers = contents.run.get("signers") or ()
-    return contents.wording.listed(signers) if signers else contents.catalogue("identity.signers_unknown")
+    return _listed(contents, signers) if signers else contents.catalogue("identity.signers_unknown")
 
 
 def _counts(contents: Contents) -> Grid:
@@ -153,10 +189,10 @@ def _worst(contents: Contents) -> tuple[Block, ...]:
         waived = say("finding.waived") if finding.violated and finding.waived_by else ""
         rows.append(
             (
-                Cell(finding.rule, small=measured_finding(contents, finding), link=f"rule-{order[finding.rule]}"),
+                named_finding(contents, finding, order[finding.rule]),
                 Cell("", small=wording.points(severity, waived), verdict=finding.verdict),
-                Cell(wording.measured(finding.metric)),
-                Cell(wording.requirement(finding)),
+                Cell(wording.measured(finding.metric, beside=finding.limit)),
+                Cell(required(contents, finding)),
             )
         )
     heads = tuple(Head(say(f"finding.{head}")) for head in ("rule", "verdict", "measured", "required"))
@@ -169,7 +205,7 @@ def _missing(contents: Contents) -> Group:
     say, missing = contents.catalogue, contents.not_measured()
     if not missing:
         return Group("not-measured", say("heading.not_measured"), (Paragraph(say("scope.nothing_missing")),))
-    points = [Cell(what, small=shortened(contents, why), strong=True) for what, why in missing[:_MOST_MISSING]]
+    points = missing_points(contents, missing[:_MOST_MISSING], _MOST_REASON)
     if len(missing) > _MOST_MISSING:
         points.append(Cell(say("scope.more", {"more": len(missing) - _MOST_MISSING}), link="scope-details"))
     return Group("not-measured", say("heading.not_measured"), (Points(tuple(points)),))

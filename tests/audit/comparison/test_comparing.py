@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from audit.bundle import Audit
 from audit.comparison import Change, compare, gate
-from audit.comparison.comparing import DEFECTS
+from audit.comparison.circumstances import require_alike
+from audit.comparison.comparing import DEFECTS, FOREMOST
 from audit.evidence import Evidence
 from classifier.errors import ConfigurationError
 from classifier.known_answer import KnownAnswer
@@ -34,7 +35,8 @@ def test_an_audit_against_itself_has_no_change(make_audit: MakeAudit, event: Pro
     assert {change.p_value for change in difference.changes} == {1.0}
     assert {rule.turn for rule in difference.rules} == {"unchanged"}
     assert (difference.notices, difference.exit_code) == ((), 0)
-    assert difference.tested == len(difference.changes) == 4
+    # Where no row gives another number, no test could find anything, and nothing is corrected for it.
+    assert (difference.foremost, difference.tested, len(difference.changes)) == (0, 0, 4)
 
 
 def test_a_planted_drop_is_found_row_by_row(make_audit: MakeAudit, event: Probabilities, worse: Probabilities, labels: Labels) -> None:
@@ -75,7 +77,7 @@ def test_equal_classifiers_differ_in_any_number_in_one_comparison_of_twenty_at_m
         first, second = (np.clip(hard + generator.normal(0, 0.1, len(labels)), 0.01, 0.99) for _ in range(2))
         difference = compare(make_audit(first, labels, robust=first < 0.4), make_audit(second, labels, robust=second < 0.4))
         alarms += bool(difference.of("regression", "improvement"))
-    # More than 11 of 100 has a chance of .004 if each has 5 %.
+    # More than 11 of 100 has a chance of .004 if each has 5 %; all that is compared here is one family.
     assert alarms <= 11
 
 
@@ -174,6 +176,9 @@ def test_audits_of_other_questions_are_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         compare(make_audit(event, labels), make_audit(event, labels, **changed))
+    told = {"profile": "quick", "classes": ("good", "bad"), "event": "bad", "favourable": "good", **changed}
+    with pytest.raises(ConfigurationError, match=message):
+        require_alike(make_audit(event, labels), **told)
 
 
 def test_all_else_that_is_not_alike_is_told(make_audit: MakeAudit, event: Probabilities, labels: Labels) -> None:
@@ -224,7 +229,76 @@ def test_the_gate_passes_what_was_violated_before_and_stops_what_is_worse(
     assert gate(replace(old, evidence=()), new).exit_code == 3
 
 
+def test_the_gate_fails_on_rules_of_a_severity_and_calling_a_rule_milder_does_not_open_it(
+    make_audit: MakeAudit, event: Probabilities, labels: Labels
+) -> None:
+    def audit(severity: str, limit: float) -> Audit:
+        rule = {"id": "RIGHT", "metric": "performance.accuracy", "min": limit, "set_by": "committee", "rationale": "a test"}
+        return make_audit(event, labels, rules=[{**rule, "severity": severity}])
+
+    mild, milder = audit("low", 0.6), audit("low", 0.99)
+    assert [gate(mild, milder, fail_on=severity).exit_code for severity in ("low", "medium", "high")] == [1, 0, 0]
+    assert [gate(audit("high", 0.6), milder, fail_on=severity).exit_code for severity in ("low", "medium", "high")] == [1, 1, 1]
+    assert gate(mild, replace(milder, interrupted=True), fail_on="high").exit_code == 3
+    with pytest.raises(ConfigurationError, match="there is no severity 'hgih' to fail on; did you mean 'high'"):
+        gate(mild, milder, fail_on="hgih")
+
+
+def test_a_drop_in_what_counts_most_is_not_hidden_by_all_else_and_what_may_be_one_is_told(
+    make_audit: MakeAudit, event: Probabilities, labels: Labels
+) -> None:
+    generator = np.random.default_rng(3)
+    right = np.flatnonzero((event >= 0.5) == (labels == 1))
+    worse = event.copy()
+    worse[right[:14]] = 1 - worse[right[:14]]
+    wrong = np.setdiff1d(np.arange(len(labels)), right)[:1]
+    worse[wrong] = 1 - worse[wrong]
+
+    def audit(event: Probabilities, shift: float) -> Audit:
+        numbers = [generator.normal(shift if place == 0 else 0, 0.01) for place in range(200)]
+        others = tuple(
+            Metric(
+                "robustness.least_distance",
+                0.5 + number,
+                0.4 + number,
+                0.6 + number,
+                90,
+                where={"feature": f"{place}"},
+                interval="bootstrap",
+            )
+            for place, number in enumerate(numbers)
+        )
+        return make_audit(event, labels, rules=(), more=[Evidence("robustness.others", others)])
+
+    difference = compare(audit(event, 0), audit(worse, -0.22))
+    assert "performance.accuracy" in [change.name for change in difference.of("regression")]
+    assert (difference.foremost, difference.tested) == (3, 200)
+    assert [change.where for change in difference.of("possible")] == [{"feature": "0"}]
+    only = compare(audit(event, 0), audit(event, -0.22))
+    assert (len(only.of("possible")), only.exit_code) == (1, 0)
+    assert any("Possibly worse" in line for line in gate(audit(event, 0), audit(event, -0.22)).lines)
+
+
+def test_what_rules_name_is_of_the_first_family(make_audit: MakeAudit, event: Probabilities, worse: Probabilities, labels: Labels) -> None:
+    named, free = (compare(*(make_audit(e, labels, robust=e < 0.4, **rules) for e in (event, worse))) for rules in ({}, {"rules": ()}))
+    assert (named.foremost, named.tested) == (4, 0)
+    assert (free.foremost, free.tested) == (3, 1)
+
+
+def test_a_collapse_that_the_rows_cannot_test_is_tested_by_the_numbers(make_audit: MakeAudit, labels: Labels) -> None:
+    perfect = np.where(labels == 1, 0.9, 0.1)
+    change = _one(make_audit(perfect, labels, rules=()), make_audit(1 - perfect, labels, rules=()), "performance.roc_auc")
+    assert (change.method, change.status, change.difference) == ("intervals", "regression", -1.0)
+    flat = Metric("robustness.least_distance", 0.5, 0.5, 0.5, 90, interval="bootstrap")
+    old, new = (
+        make_audit(perfect, labels, rules=(), more=[Evidence("robustness.others", (replace(flat, value=value, low=value, high=value),))])
+        for value in (0.5, 0.1)
+    )
+    assert (_one(old, new, "robustness.least_distance").status, compare(old, new).exit_code) == ("untested", 3)
+    assert compare(new, old).exit_code == 0
+
+
 def test_the_metrics_that_are_counted_exist() -> None:
     from audit.check import metric_names
 
-    assert set(metric_names()) >= DEFECTS
+    assert set(metric_names()) >= DEFECTS | FOREMOST

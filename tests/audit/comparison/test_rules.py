@@ -49,6 +49,18 @@ def _finding(value: float | None, *, limit: dict[str, Any] | None = None, waiver
         (None, _finding(0.85), "added"),
         (None, _finding(0.5), "new_violation"),
         (_finding(0.5), None, "removed"),
+        (_finding(0.5), _finding(0.5, limit={"limit": "unset"}), "undecided"),
+        (_finding(0.5), _finding(None), "undecided"),
+        (_finding(0.72), _finding(None), "undecided"),
+        (_finding(None), _finding(None), "unchanged"),
+        (_finding(0.72, on_inconclusive="fail"), _finding(0.5, on_inconclusive="fail"), "newly_violated"),
+        (_finding(0.5, on_inconclusive="fail"), _finding(0.72, on_inconclusive="fail"), "unchanged"),
+        (_finding(0.72, on_inconclusive="fail"), _finding(0.72), "eased"),
+        (_finding(0.5), _finding(0.5, limit={"min": 0.3}), "eased"),
+        (_finding(0.5), _finding(0.5, limit={"min": 0.5}), "eased"),
+        (_finding(0.85), _finding(0.65, limit={"min": 0.5}), "eased"),
+        (_finding(0.85), _finding(0.85, limit={"min": 0.5}), "unchanged"),
+        (_finding(0.85, limit={"limit": "unset"}), _finding(0.85), "better"),
     ],
 )
 def test_a_rule_turns_as_its_verdicts_say(old: Finding | None, new: Finding | None, turn: str) -> None:
@@ -71,6 +83,35 @@ def test_a_rule_turns_as_its_verdicts_say(old: Finding | None, new: Finding | No
 def test_a_limit_that_was_moved_is_told_with_its_direction(before: dict[str, Any], after: dict[str, Any], movement: str) -> None:
     (rule,) = compare_rules([_finding(0.85, limit=before)], [_finding(0.85, limit=after)])
     assert rule.limit == movement
+
+
+def _of_groups(rule: dict[str, Any], **values: float) -> Finding:
+    """What a rule of groups says of two of them."""
+    metrics = tuple(Metric("fairness.accuracy", v, v - 0.05, v + 0.05, 90, where={"group": group}) for group, v in values.items())
+    rules = [{"id": "R", "metric": "fairness.accuracy", "set_by": "committee", "rationale": "a test", "min": 0.5, **rule}]
+    (finding,) = Policy.model_validate({"policy": {"id": "p"}, "rule": rules}).judge([Evidence("fairness.groups", metrics)], today=TODAY)
+    return finding
+
+
+EVERY: dict[str, Any] = {"severity": "high", "on_inconclusive": "fail"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "scope", "weight", "turn", "outcome"),
+    [
+        (EVERY, EVERY, "none", "none", "unchanged", "open"),
+        (EVERY, {**EVERY, "where": {"group": "old"}, "severity": "low"}, "narrowed", "softened", "eased", "by_limit"),
+        (EVERY, {**EVERY, "on_inconclusive": "warn"}, "none", "softened", "unchanged", "open"),
+        ({**EVERY, "where": {"group": "young"}}, {**EVERY, "where": {"group": "old"}}, "elsewhere", "none", "eased", "by_limit"),
+        ({**EVERY, "where": {"group": "young"}, "severity": "low"}, EVERY, "widened", "hardened", "unchanged", "open"),
+    ],
+)
+def test_a_rule_that_is_narrowed_or_softened_is_told_and_is_no_remedy(
+    before: dict[str, Any], after: dict[str, Any], scope: str, weight: str, turn: str, outcome: str
+) -> None:
+    old, new = (_of_groups(rule, young=0.4, old=0.9) for rule in (before, after))
+    (rule,), (remedy,) = compare_rules([old], [new]), remedies([old], [new], {})
+    assert (rule.scope, rule.weight, rule.turn, remedy.outcome) == (scope, weight, turn, outcome)
 
 
 def test_a_waiver_ends_begins_and_is_renewed() -> None:

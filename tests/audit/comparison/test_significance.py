@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from audit.comparison.paired import Hits, Rows, Scores, Shares, compare_pairs, same_rows
-from audit.comparison.significance import holm
+from audit.comparison.significance import able, holm
 from audit.comparison.two_samples import compare_samples
 from classifier.metric import Metric
-from classifier.statistics import proportion, roc_auc
+from classifier.statistics import proportion, roc_auc, roc_auc_metric
 
 
 def _shares(values: np.ndarray, ids: np.ndarray | None = None) -> Shares:
@@ -98,7 +98,9 @@ def test_the_paired_test_of_two_areas_has_the_variance_that_all_pairs_give() -> 
     error = np.sqrt(apart.mean(1).var(ddof=1) / 15 + apart.mean(0).var(ddof=1) / 25)
     tested = compare_pairs(*(Scores(np.arange(40), scores, positive) for scores in (old, new)))
     assert tested is not None
-    assert tested.p_value == pytest.approx(2 * stats.norm.sf(abs(apart.mean() / error)))
+    spreads = np.array([apart.mean(1).var(ddof=1) / 15, apart.mean(0).var(ddof=1) / 25])
+    freedom = spreads.sum() ** 2 / (spreads**2 / [14, 24]).sum()
+    assert tested.p_value == pytest.approx(2 * stats.t.sf(abs(apart.mean() / error), freedom))
     assert (tested.low + tested.high) / 2 == pytest.approx(roc_auc(new, positive) - roc_auc(old, positive))
 
 
@@ -150,6 +152,38 @@ def test_equal_classifiers_on_the_same_rows_raise_false_alarms_as_rarely_as_stat
     assert all(one is not None and one.method == kind for one in tested)
     # Three standard deviations above 5 % of 400.
     assert least <= alarms <= 0.083
+
+
+def test_areas_of_few_positives_raise_no_more_false_alarms_and_of_fewer_are_not_tested_by_their_rows() -> None:
+    generator = np.random.default_rng(1)
+
+    def alarms(positives: int) -> list[bool | None]:
+        positive, told = np.arange(45) < positives, []
+        for _ in range(600):
+            hard = generator.normal(size=45) + positive
+            tested = compare_pairs(*(Scores(np.arange(45), hard + generator.normal(size=45) * 0.5, positive) for _ in range(2)))
+            told.append(None if tested is None else tested.p_value <= 0.05)
+        return told
+
+    assert set(alarms(7)) == {None}
+    # Three standard deviations above 5 % of 600.
+    assert np.mean([bool(one) for one in alarms(8)]) <= 0.077
+
+
+def test_an_area_of_1_is_no_share_of_all_rows() -> None:
+    positive = np.arange(45) < 2
+    tested = compare_samples(*(roc_auc_metric("m", scores, positive) for scores in (positive.astype(float), 1.0 - positive)))
+    assert tested is not None
+    assert (tested.method, tested.p_value) == ("intervals", 1.0)
+
+
+def test_tests_that_could_find_nothing_are_not_corrected_for() -> None:
+    # Tarone: of these, at a share of .05 / 2, the first two alone could.
+    assert able([0.0, 0.02, 0.03, 0.0625, 1.0], 0.05) == [True, True, False, False, False]
+    assert able([0.03, 1.0, 1.0], 0.05) == [True, False, False]
+    assert able([1.0, 1.0], 0.05) == [False, False]
+    assert able([0.0] * 3, 0.05) == [True] * 3
+    assert able([], 0.05) == []
 
 
 def test_two_samples_of_one_proportion_raise_false_alarms_as_rarely_as_stated() -> None:

@@ -31,11 +31,16 @@ def _rule(name: str, metric: str = "performance.accuracy", **limit: Any) -> dict
 WAIVER = {"rule": "WAIVED", "reason": "for now", "owner": "A. Person", "expires": "2026-12-31"}
 OLD_RULES = [
     _rule("RIGHT", min=0.6), _rule("LOOSER", min=0.99), _rule("TIGHTER", min=0.5), _rule("REPLACED", min=0.5), _rule("GONE", min=0.5),
-    _rule("WAIVED", min=0.99), _rule("LOST", "robustness.accuracy", max=0.9), _rule("BETTER", min=0.77),
+    _rule("WAIVED", min=0.99, severity="high", on_inconclusive="fail"), _rule("LOST", "robustness.accuracy", max=0.9),
+    _rule("BETTER", min=0.77), _rule("NARROWED", "robustness.accuracy", min=0.1),
+    _rule("WIDENED", "robustness.accuracy", min=0.1, where={"eps": 0.1}, severity="low"),
+    _rule("ELSEWHERE", "robustness.accuracy", min=0.1, where={"eps": 0.1}),
 ]  # fmt: skip
 NEW_RULES = [
     _rule("RIGHT", min=0.6), _rule("LOOSER", min=0.1), _rule("TIGHTER", min=0.55), _rule("REPLACED", max=0.5), _rule("ADDED", min=0.1),
     _rule("ADDED-BAD", min=0.99), _rule("WAIVED", min=0.99), _rule("LOST", "privacy.membership_auc", max=0.9), _rule("BETTER", min=0.1),
+    _rule("NARROWED", "robustness.accuracy", min=0.1, where={"eps": 0.1}), _rule("WIDENED", "robustness.accuracy", min=0.1),
+    _rule("ELSEWHERE", "robustness.accuracy", min=0.1, where={"norm": "Linf"}),
 ]  # fmt: skip
 
 
@@ -92,7 +97,8 @@ def test_the_terminal_has_80_columns_and_no_stranger_commands_it(changed: tuple[
         "Worse: rules newly violated",
         "Seed: 0 → 3",
         "LOOSER: The limit was loosened: Accuracy: at least 99.0 % → Accuracy: at least 10.0 %.",
-        "it holds by a limit that was moved; the old limit is not met",
+        "it holds by a rule that was changed; that the old rule is met is not shown",
+        "WAIVED: A violation weighs less: high; what is not decided is a violation → medium; what is not decided is no violation.",
         "two samples, Newcombe's interval",
     ):
         assert sentence in " ".join(told.split())
@@ -149,7 +155,13 @@ def test_every_sentence_is_used_and_none_is_missing(
     monkeypatch.setattr(phrases, "read_catalogue", lambda language: Catalogue(language, recorded))
     old, new, bare, wrong, empty = _rarer(make_audit, event, worse, labels)
     pairs = ((old, new), (new, old), (bare, bare), (bare, wrong), (empty, bare), (bare, empty))
-    for difference, failed in (changed, *((compare(*pair), remedies(pair[0].findings, pair[1].findings, {})) for pair in pairs)):
+    possible = compare(bare, bare)
+    possible = replace(possible, changes=tuple(replace(change, status="possible") for change in possible.changes))
+    for difference, failed in (
+        changed,
+        (possible, ()),
+        *((compare(*pair), remedies(pair[0].findings, pair[1].findings, {})) for pair in pairs),
+    ):
         tell(difference, failed)
         compose(difference, failed)
     assert sorted(key for key in recorded if key.startswith("diff.") and key not in recorded.used) == []

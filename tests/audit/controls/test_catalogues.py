@@ -25,7 +25,8 @@ def test_a_catalogue_names_only_what_exists_and_each_clause_once(name: str) -> N
     assert law.law.id == name
     assert len(set(law.ids)) == len(law.ids)
     for control in law.control:
-        assert set(control.evidence) <= ANSWERS, control.id
+        assert {*control.evidence, *control.related} <= ANSWERS, control.id
+        assert not control.different or len(control.declarations) > 1, control.id
         assert set(control.declarations) <= DeclarationsPart.model_fields.keys(), control.id
 
 

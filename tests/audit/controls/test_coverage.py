@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from audit import Audit, Evidence, Policy, Subject, run
-from audit.controls import Law, Matrix, matrix
+from audit.controls import Law, Matrix, matrix, read_law
 from audit.report.catalogue import read_catalogue
 from classifier.metric import Metric
 
@@ -19,6 +19,9 @@ CLAUSES = {
     "room": {"evidence": ["a."]},
     "other": {"evidence": ["b."], "declarations": ["oversight"]},
     "both": {"declarations": ["developer", "validator"]},
+    "two": {"declarations": ["developer", "validator"], "different": True},
+    "informed": {"related": ["a."], "declarations": ["oversight"]},
+    "limits": {"evidence": ["record.limits"]},
     "record": {"evidence": ["record.policy"]},
     "nothing": {},
 }
@@ -52,7 +55,11 @@ def found(audit: Audit, language: str = "en") -> Matrix:
         "control_evidence.rules": "rules: {verdicts}",
         "control_evidence.declared": "declared: {names}",
         "control_evidence.undeclared": "missing: {names}",
+        "control_evidence.alike": "the same",
+        "control_evidence.related": "related: {checks}",
+        "control_evidence.source_later": "{source} {in_force} {applies_from} {version}",
         "control_record.policy": "policy",
+        "control_record.limits": "limits",
     }
     return matrix(law(), audit, replace(read_catalogue("en"), language=language, sentences=sentences))
 
@@ -89,6 +96,39 @@ def test_what_the_record_holds_answers_where_the_audit_has_it(bare: Audit) -> No
     assert statuses(replace(bare, policy={"id": "p", "sha256": "0"}))["record"] == "measured"
 
 
+def test_limits_answer_only_where_a_rule_sets_one(bare: Audit) -> None:
+    def judged(**limit: object) -> Audit:
+        rule = {"id": "R", "metric": "a.x", "set_by": "s", "rationale": "r", **limit}
+        policy = Policy.model_validate({"policy": {"id": "p"}, "rule": [rule]})
+        return replace(bare, policy={"id": "p", "sha256": "0"}, findings=policy.judge(EVIDENCE, today=datetime.date(2026, 1, 1)))
+
+    assert statuses(judged(limit="unset"))["limits"] == "out of scope"
+    assert statuses(judged(min=0))["limits"] == "measured"
+
+
+def test_one_name_for_two_people_answers_nothing_and_is_said(bare: Audit) -> None:
+    same = declaring(bare, developer="Zhang Wei", validator=" zhang  wei")
+    row = next(row for row in found(same).rows if row.id == "law:two")
+    assert (row.status, row.evidence) == ("out of scope", "declared: Developer, Validator; the same")
+    assert statuses(declaring(bare, developer="Zhang Wei", validator="Li Na"))["two"] == "declared"
+
+
+def test_numbers_that_inform_a_clause_are_named_and_do_not_answer_it(bare: Audit) -> None:
+    row = next(row for row in found(bare).rows if row.id == "law:informed")
+    assert (row.status, row.checks, row.related) == ("out of scope", {}, {"a.check": 2})
+    assert row.evidence.endswith("; related: the check 2")
+    assert statuses(declaring(bare, oversight="a clerk"))["informed"] == "declared"
+
+
+@pytest.mark.parametrize(
+    ("law", "clause"), [("gdpr", "32.1.a"), ("pipl", "51"), ("eu-ai-act", "annex-iv.2.h"), ("eu-ai-act", "9.8"), ("eu-ai-act", "10.2.g")]
+)
+def test_whom_somebody_trusts_and_that_a_policy_is_named_answer_no_such_clause(bare: Audit, law: str, clause: str) -> None:
+    trusting = replace(bare, trust={"store": "ab" * 32}, policy={"id": "p", "sha256": "0"})
+    rows = matrix(read_law(law), trusting, read_catalogue("en")).rows
+    assert {row.id: row.status for row in rows}[f"{law}:{clause}"] == "out of scope"
+
+
 def test_findings_of_rules_that_name_a_clause_are_counted_by_verdict_fails_too(bare: Audit) -> None:
     rules = [
         {"id": str(limit), "metric": "a.x", "min": limit, "set_by": "s", "rationale": "r", "controls": ["law:room"]} for limit in (0, 1, 2)
@@ -104,6 +144,10 @@ def test_titles_are_in_the_language_of_the_sentences(bare: Audit) -> None:
     assert found(bare, "zh-CN").title == "标题"
     assert found(bare).title == "t"
     assert found(bare).source == "s 2025-01 1"
+
+
+def test_a_law_that_applies_later_than_it_is_in_force_says_both(bare: Audit) -> None:
+    assert "In force since 2016-05-24; applies from 2018-05-25." in matrix(read_law("gdpr"), bare, read_catalogue("en")).source
 
 
 def test_a_clause_that_nothing_answers_is_shown(bare: Audit) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,7 +39,7 @@ def step(name: str) -> dict[str, Any]:
 def commands() -> list[str]:
     """Every command of ours that a pipeline runs, in scripts, in hooks and on the page about them."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in (ACTION, WORKFLOW, GITLAB, HOOKS, PAGE))
-    return re.findall(r"^\s*(?:- |entry: |run: )?(assay [a-z]+\b.*)$", text, flags=re.MULTILINE)
+    return re.findall(r"^\s*(?:- |entry: sh -c 'for file; do |run: )?(assay [a-z]+\b.*)$", text, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", commands())
@@ -93,6 +94,36 @@ def test_gitlab_takes_missing_evidence_for_a_warning_and_shows_the_tests_of_a_fa
     assert job["artifacts"]["reports"]["junit"] == "$ASSAY_BUNDLE/exports/junit.xml"
 
 
+def test_gitlab_installs_nothing_whose_source_is_not_named(tmp_path: Path) -> None:
+    job = read(GITLAB)[".assay-audit"]
+    assert "ASSAY_SOURCE" not in job["variables"]
+    (install,) = job["before_script"]
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$@" > called\n', encoding="utf-8")
+    (tmp_path / "python").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    refused = bash(install, tmp_path, PATH=path)
+    assert refused.returncode != 0
+    assert "ASSAY_SOURCE: set it to what pip installs Assay from" in refused.stderr
+    assert not (tmp_path / "called").exists()
+    assert bash(install, tmp_path, PATH=path, ASSAY_SOURCE="here").returncode == 0
+    assert (tmp_path / "called").read_text(encoding="utf-8") == "-m pip install here\n"
+
+
+@pytest.mark.skipif(shutil.which("sh") is None, reason="the hook runs in sh")
+@pytest.mark.parametrize(("fails", "asked"), [("none", ["a b/audit.toml", "./audit.toml"]), ("a b", ["a b/audit.toml"])])
+def test_the_hook_checks_the_audit_beside_each_file_that_changed_and_stops_at_the_first_refusal(
+    tmp_path: Path, fails: str, asked: list[str]
+) -> None:
+    (tmp_path / "assay").write_text(f'#!/bin/sh\necho "$@" >> called\ncase "$2" in "{fails}"/*) exit 2;; esac\n', encoding="utf-8")
+    (tmp_path / "assay").chmod(0o755)
+    (hook,) = read(HOOKS)
+    command = [*shlex.split(hook["entry"]), "a b/policy.toml", "audit.toml"]
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, check=False)
+    assert ended.returncode == (2 if fails != "none" else 0)
+    assert (tmp_path / "called").read_text(encoding="utf-8").splitlines() == [f"check {path}" for path in asked]
+
+
 def bash(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GITHUB_OUTPUT": str(folder / "output"), "RUNNER_TEMP": str(folder), **variables}
     return subprocess.run(
@@ -126,15 +157,15 @@ def test_the_action_keeps_the_exit_code_of_a_failed_audit_for_later(tmp_path: Pa
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the action filters with jq")
-def test_code_scanning_is_sent_what_is_violated_or_undecided_only(tmp_path: Path) -> None:
-    kinds = ["pass", "fail", "review", "notApplicable"]
+def test_code_scanning_is_sent_what_is_violated_undecided_or_not_measured_only(tmp_path: Path) -> None:
+    kinds = ["pass", "fail", "review", "open"]
     exports = tmp_path / "out" / "exports"
     exports.mkdir(parents=True)
     (exports / "results.sarif").write_text(json.dumps({"runs": [{"results": [{"kind": kind} for kind in kinds]}]}), encoding="utf-8")
     ended = bash(step("sarif")["run"], tmp_path, BUNDLE="out")
     assert ended.returncode == 0, ended.stderr
     sent = json.loads((tmp_path / "assay.sarif").read_text(encoding="utf-8"))
-    assert [result["kind"] for result in sent["runs"][0]["results"]] == ["fail", "review"]
+    assert [result["kind"] for result in sent["runs"][0]["results"]] == ["fail", "review", "open"]
     assert (tmp_path / "output").read_text(encoding="utf-8") == f"file={tmp_path}/assay.sarif\n"
 
 

@@ -12,6 +12,7 @@ import pytest
 from audit.exports import Source
 from audit.exports.formats.sarif import Sarif
 from classifier.errors import ConfigurationError
+from classifier.records import sha256
 
 SCHEMA = "sarif-2.1.0-rtm.5.json"
 
@@ -44,7 +45,7 @@ def test_the_schema_refuses_a_kind_that_it_does_not_know(source: Source, schema_
         ("WAIVED", "fail", "error"),
         ("UNDECIDED", "review", "none"),
         ("CERTAINTY", "fail", "note"),
-        ("NOT-MEASURED", "notApplicable", "none"),
+        ("NOT-MEASURED", "open", "none"),
     ],
 )
 def test_kind_and_level_follow_from_verdict_and_severity(source: Source, rule: str, kind: str, level: str) -> None:
@@ -64,6 +65,20 @@ def test_an_inherited_rule_stands_at_the_line_that_says_from_where(source: Sourc
     text = '# a remark\n[policy]\nid = "mine"\nextends = "baseline"\n'
     lines = {r["locations"][0]["physicalLocation"]["region"]["startLine"] for r in results(replace(source, policy_text=text)).values()}
     assert lines == {4}
+
+
+def test_a_rule_of_a_policy_that_comes_with_assay_stands_where_the_audit_names_it(source: Source) -> None:
+    text = '[audit]\nname = "mine"\n\n[policy]\nname = "baseline"\n'
+    found = run(replace(source, policy_text=text, policy_path="audit.toml"))
+    assert {r["locations"][0]["physicalLocation"]["region"]["startLine"] for r in found["results"]} == {5}
+    assert found["artifacts"][0]["hashes"]["sha-256"] == sha256(text.encode())
+
+
+def test_a_clause_that_a_rule_names_twice_is_one_tag(source: Source, schema_errors: Callable[[str, bytes], list[str]]) -> None:
+    twice = tuple(replace(finding, controls=("gdpr:22.3", "gdpr:22.3")) for finding in source.audit.findings)
+    doubled = replace(source, audit=replace(source.audit, findings=twice))
+    assert schema_errors(SCHEMA, Sarif().content(doubled)) == []
+    assert run(doubled)["tool"]["driver"]["rules"][0]["properties"]["tags"] == ["performance", "gdpr:22.3"]
 
 
 def test_the_place_of_the_policy_is_a_path_from_the_root_of_the_repository(source: Source) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import tomllib
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
+from audit import Evidence
 from audit.check import metric_names
 from audit.controls import control_ids
 from audit.policy import Policy, shipped_policies
@@ -17,6 +19,7 @@ from audit.policy.shipped import shipped_path
 from audit.policy.writing import policy_text
 from audit.toml_files import parse_toml
 from classifier.errors import ConfigurationError
+from classifier.metric import Metric
 
 # What needs no case to be defended, and what is known as a convention.
 HARD = {"data.duplicates_across_splits", "performance.learned_p_value", "performance.gain_over_majority", "supply_chain.findings"}
@@ -54,6 +57,13 @@ def test_every_policy_keeps_the_hard_limits_of_the_baseline(name: str) -> None:
     hard = {rule.id: rule for rule in Policy.shipped("baseline").rule if rule.metric in HARD}
     assert len(hard) == len(HARD)
     assert hard.items() <= {rule.id: rule for rule in Policy.shipped(name).rule}.items()
+
+
+def test_a_classifier_that_always_guesses_the_commonest_class_is_not_better_than_guessing() -> None:
+    constant = Metric("performance.gain_over_majority", 0.0, 0.0, 0.0, 250)
+    findings = Policy.shipped("baseline").judge([Evidence("performance.learning", (constant,))], today=datetime.date(2026, 1, 1))
+    (finding,) = [finding for finding in findings if finding.rule == "PERF-BETTER-THAN-GUESSING"]
+    assert (finding.verdict, finding.violated) == ("fail", True)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
@@ -111,6 +121,7 @@ RULE = {"id": "R", "metric": "m", "set_by": "s", "rationale": "r"}
         {"min": "much"},
         {"min": 0, "severity": "grave"},
         {"min": 0, "id": ""},
+        {"min": 0, "controls": ["gdpr:22.3", "gdpr:22.3"]},
     ],
 )
 def test_the_schema_refuses_what_reading_refuses(change: dict[str, object]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from audit import Subject
+from audit import Policy, Subject
 from audit.check import make_check
 from audit.privacy import infer_members
 from classifier.errors import ConfigurationError, DataError
@@ -25,6 +27,20 @@ def test_the_checks_scores_are_the_losses_of_training_and_test_rows(credit_subje
         assert set(evidence.arrays["ids"][mine]) == set(part.ids)
     assert evidence.metric("privacy.membership_auc").value == pytest.approx(roc_auc_score(members, scores), abs=1e-12)
     assert evidence.metric("privacy.membership_auc").better == "lower"
+
+
+def test_one_attack_can_break_a_limit_on_what_leaks_and_never_keep_it(credit_subject: Subject) -> None:
+    evidence = make_check("privacy.membership", {}).measure(credit_subject, Seed(0))
+
+    def verdict(metric: str, most: float) -> tuple[str, str]:
+        rule = {"id": "R", "metric": metric, "max": most, "set_by": "s", "rationale": "r"}
+        policy = Policy.model_validate({"policy": {"id": "p"}, "rule": [rule]})
+        (finding,) = policy.judge([evidence], today=datetime.date(2026, 1, 1))
+        return finding.verdict, finding.reason
+
+    for metric in ("privacy.membership_auc", "privacy.membership_tpr"):
+        assert verdict(metric, 1.0) == ("inconclusive", "not_refuted")
+        assert verdict(metric, 0.0) == ("fail", "broken")
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, 1.5, -0.1, float("nan")])

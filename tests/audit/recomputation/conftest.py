@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from audit import Policy, Subject, run
 from audit.manifests import verify_bundle, write_manifests
 from audit.recomputation import Record
+from classifier.errors import ConfigurationError
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "data.label_errors": {"resamples": 20},
@@ -103,6 +105,10 @@ def forge(audited: Path, tmp_path: Path) -> Callable[[Callable[[dict[str, Any], 
         shutil.copytree(audited, folder)
         content = json.loads((folder / "audit.json").read_text())
         how(content, folder)
+        if (folder / "policy.toml").exists() and (folder / "policy.toml").read_text() != POLICY:
+            # Who changes the policy states its new digest too; of one that builds on others, or is none, nobody can.
+            with suppress(ConfigurationError):
+                content["policy"]["sha256"] = Policy.read(folder / "policy.toml").digest
         (folder / "audit.json").write_text(json.dumps(content))
         for evidence in content["evidence"]:
             (folder / "evidence" / f"{evidence['check']}.json").write_text(json.dumps(evidence))

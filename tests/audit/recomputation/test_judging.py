@@ -96,7 +96,8 @@ def test_a_better_group_does_not_stand_for_the_worst(forge: Forge) -> None:
 def test_a_rule_that_stands_in_no_file_is_judged_by_the_limit_that_is_told(forge: Forge) -> None:
     def inherit(content: dict[str, Any], folder: Path) -> None:
         text = (folder / "policy.toml").read_text()
-        (folder / "policy.toml").write_text(text[text.index('[[rule]]\nid = "WORST-GROUP"') :])
+        rest = text[text.index('[[rule]]\nid = "WORST-GROUP"') :]
+        (folder / "policy.toml").write_text('[policy]\nid = "test"\nextends = "base.toml"\n' + rest)
 
     found = judge_again(forge(inherit))
     assert (found.by_policy, found.by_limit, found.differing) == (4, 1, ())
@@ -130,7 +131,15 @@ def test_a_rule_that_stands_in_no_file_is_judged_by_the_limit_that_is_told(forge
 def test_independence_follows_from_what_is_declared(forge: Forge, declared: dict[str, str], verdict: str, follows: bool) -> None:
     def change(content: dict[str, Any], folder: Path) -> None:
         content["identity"]["declarations"] = declared
-        one = {**content["findings"][0], "rule": "INDEPENDENCE", "sense": "independent", "metric": None, "verdict": verdict}
+        set_policy('id = "test"', 'id = "test"\nrequires_independence = true')(content, folder)
+        one = {
+            **content["findings"][0],
+            "rule": "INDEPENDENCE",
+            "sense": "independent",
+            "metric": None,
+            "verdict": verdict,
+            "violated": verdict == "fail",
+        }
         content["findings"].append(one)
 
     assert (judge_again(forge(change)).differing == ()) == follows

@@ -41,7 +41,7 @@ RULES = [
     _rule("UNDECIDED", "performance.roc_auc", min=0.5, on_inconclusive="fail"),
     _rule("NOT-REFUTED", "robustness.accuracy", where={"eps": 0.01, "rows": "valid"}, min=0.01),
     _rule("UNRELIABLE", "robustness.accuracy", where={"eps": 0.01, "rows": "any"}, min=0.01),
-    _rule("UNMEASURED", "privacy.membership_tpr", max=0.5),
+    _rule("UNMEASURED", "privacy.membership_tpr", where={"fpr": 0.001}, max=0.5),
     _rule("NO-MEASUREMENT", "robustness.accuracy", where={"eps": 0.77}, min=0.5),
     _rule("UNSET", "performance.balanced_accuracy", limit="unset", requirement="R-2"),
 ]

@@ -167,7 +167,7 @@ def test_reports_use_every_sentence(
         "identity.decision_likeliest", "identity.no_classifier", "finding.none_worst", "scope.nothing_missing", "scope.more", "figure.rest",
         "limits.no_waiver", "answer.none", "note.performance.independence_unknown", "note.fairness.test_rows", "where.fpr",
         "cleaning.missing", "cleaning.filled", "cleaning.constant", "language.name", "identity.known_none",
-        "number.bounded_exact", "body.shortened", "body.nothing", "expiry.unclear", "finding.more", "finding.waived",
+        "number.bounded_exact", "body.shortened", "body.more_judged", "body.nothing", "expiry.unclear", "finding.more", "finding.waived",
         "where.group", "scope.alike", "table.robustness.attack.example.special.feature.(class)",
         "check.performance.compression.reading",
         *(f"metric.performance.compression_{name}.meaning" for name in ("agreement", "accuracy_change")),

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
 
 from audit import Audit
 from audit.evidence import Figure, Series
-from audit.report import write_figures
+from audit.report import languages, write_figures
 from audit.report.catalogue import read_catalogue
-from audit.report.figures import _lines, draw_svg
+from audit.report.figures import _intervals, _lines, draw_svg
 from audit.report.wording import Wording
 from tests.audit.report.conftest import replace_evidence
 
@@ -36,17 +38,41 @@ def test_a_figure_carries_its_labels_as_text_and_no_date(unjudged: Audit) -> Non
     assert "dc:date" not in svg
 
 
-def test_the_n_of_a_long_label_is_not_cut_off() -> None:
-    label = "a group whose name is much longer than any label that has room (n = 310)"
-    figure = Figure(
-        "approval_by_sex",
-        "intervals",
-        (Series("approval_rate", (0.0,), (0.5,), (0.4,), (0.6,)),),
-        labels=(label,),
-        words={"attribute": "sex"},
-    )
-    text = "".join(ElementTree.fromstring(draw_svg("fairness.groups", figure, WORDING)).itertext())
-    assert "310)" in text
+LONG = ("word " * 24 + "(n = 310)", "A" * 120 + " (n = 310)", "个人状况及性别为女性且未单身或者男性单身" * 6 + " (n = 310)")
+
+
+def intervals(*labels: str) -> Figure:
+    count = len(labels)
+    series = Series("approval_rate", tuple(map(float, range(count))), (0.5,) * count, (0.4,) * count, (0.6,) * count)
+    return Figure("approval_by_sex", "intervals", (series,), labels=labels, words={"attribute": "sex"})
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("label", LONG)
+def test_labels_stand_apart_in_the_picture_and_the_n_of_a_long_one_is_not_cut_off(label: str, language: str) -> None:
+    ax = _intervals("fairness.groups", intervals(*[label] * 12), Wording(read_catalogue(language)))
+    drawing = ax.get_figure(root=True)
+    assert drawing is not None
+    drawing.canvas.draw()
+    boxes = [tick.get_window_extent() for tick in ax.get_yticklabels()]
+    assert all(tick.get_text().rstrip(")）").endswith("n = 310") for tick in ax.get_yticklabels())
+    assert all(above.y0 > below.y1 for above, below in pairwise(boxes))
+    assert min(box.x0 for box in boxes) >= 0
+    # No more than half of the width, so that the numbers have theirs.
+    assert max(box.x1 for box in boxes) <= 0.5 * drawing.bbox.width
+
+
+def test_a_label_that_fits_on_its_lines_is_whole_and_takes_no_more_room_than_it_must() -> None:
+    short, long = (_intervals("fairness.groups", intervals(label, label), WORDING) for label in ("no (n = 4)", LONG[1]))
+    assert [tick.get_text() for tick in short.get_yticklabels()] == ["no (n = 4)"] * 2
+    heights = [ax.get_figure(root=True).get_figheight() for ax in (short, long)]  # type: ignore[union-attr]
+    assert heights[0] < heights[1]
+
+
+@pytest.mark.parametrize(("language", "percent"), [("en", "20 %"), ("zh-CN", "20%")])
+def test_an_axis_writes_percent_as_the_language_does(language: str, percent: str) -> None:
+    svg = draw_svg("fairness.groups", intervals("no (n = 4)"), Wording(read_catalogue(language)))
+    assert f">{percent}<" in svg.replace("\u00a0", " ")
 
 
 def test_the_sum_of_small_contributions_is_put_into_words(unjudged: Audit) -> None:

@@ -78,6 +78,7 @@ def test_a_table_without_rows_has_room_for_its_heads() -> None:
         ("counterfactually", "counterfactually"),
         ("internationalisation", "internationalisation"),
         ("x" * 30, "xxxxxxxx|xxxxxxxx|xxxxxxxx|xxxxxx"),
+        ("字" + "x" * 30, "字xxxxxxxx|xxxxxxxx|xxxxxxxx|xxxxxx"),
         ("一个很长的句子没有空格也可以换行" * 3, "一个很长的句子没有空格也可以换行" * 3),
     ],
 )

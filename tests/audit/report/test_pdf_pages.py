@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
@@ -14,12 +20,14 @@ from pypdf.generic import Destination
 from audit.bundle import Audit
 from audit.policy import Policy, Verdict
 from audit.report import compose, draw_all, languages
-from audit.report.document import Block, Cell, Document, Facts, Grid, Group, Head, Paragraph, Part, Signature
+from audit.report.document import Block, Cell, Document, Facts, Grid, Group, Head, Paragraph, Part, Points, Signature
 from audit.report.pdf import render_pdf
 
 CREATED = datetime(2026, 7, 1, tzinfo=UTC)
 # The body that a reader of one hour gets; the facts of what a report holds say how many pages of it each part has.
 MOST_PAGES = 12
+# A4 in points, less a margin of 20 mm, and a hair.
+RIGHT_EDGE = 595.28 - 56.69 + 0.1
 
 Bookmarks = list[tuple[int, str, int]]
 
@@ -70,6 +78,20 @@ def test_the_body_of_a_whole_audit_has_at_most_twelve_pages(language: str, pages
     assert first[:2] == [1, 2]
     assert first == sorted(set(first))
     assert len(first) == 11
+
+
+def test_the_body_keeps_to_its_pages_whatever_the_policy_asks_and_whoever_wrote_at_length(judged: Audit) -> None:
+    (model,) = (finding for finding in judged.findings if finding.rule == "BROKEN")
+    measured = [m for e in judged.evidence for m in e.metrics if m.value is not None]
+    said = "the committee of " * 60
+    findings = tuple(
+        replace(model, rule=f"RULE-{place}-{said}", asked=m.name, metric=m, set_by=said, rationale=said, limit=0.123)
+        for place, m in enumerate(measured[:300])
+    )
+    run = {"signers": [f"signer {place} of the institution" for place in range(30)]}
+    document = compose(replace(judged, findings=findings), run=run)
+    reader = PdfReader(BytesIO(render_pdf(document, draw_all(document), record=b"{}", created=CREATED)))
+    assert body_pages(reader) <= MOST_PAGES
 
 
 def test_bookmarks_follow_the_document() -> None:
@@ -145,18 +167,58 @@ def test_a_cell_longer_than_a_page_goes_on_on_the_next() -> None:
         assert re.findall(r"word(\d+)", text) == [str(n) for n in range(3000)]
 
 
-def test_long_names_and_digests_break_and_stay_as_they_are() -> None:
+def words_of_pages(pdf: bytes, folder: Path) -> list[tuple[float, float, str]]:
+    """Where each piece of a line begins and ends from the left, and what it is."""
+    (folder / "report.pdf").write_bytes(pdf)
+    said = subprocess.run(["pdftotext", "-bbox", folder / "report.pdf", "-"], capture_output=True, text=True, check=True).stdout
+    found = re.findall(r'<word xMin="([\d.]+)" yMin="[\d.]+" xMax="([\d.]+)" yMax="[\d.]+">(.*?)</word>', said)
+    return [(float(left), float(right), unescape(word)) for left, right, word in found]
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext, which measures where letters end, is not installed")
+@pytest.mark.parametrize("pattern", ["{}", "abc_{}_"])
+def test_names_of_120_letters_and_digests_end_within_their_columns(pattern: str, tmp_path: Path) -> None:
+    def name(letter: str) -> str:
+        made = pattern.format(letter * 7)
+        return (made * 120)[:120]
+
+    # Capitals are the widest; each column has a letter of its own.
+    letters = "WKQ0"
+    heads = tuple(Head(name(letter)) for letter in letters)
+    cells = tuple(Cell(name(letter), small=name(letter), code=letter == "0") for letter in letters)
+    paragraphs = (Paragraph(name("W"), voice) for voice in ("plain", "headline", "note"))  # type: ignore[arg-type]  # voices that there are
+    facts, points = Facts(((name("K"), Cell(name("Q"))),)), Points((Cell(name("W"), small=name("W")),))
+    first = part("1", Grid(name("W"), heads, (cells,)), facts)
+    more = part("2", *paragraphs, points, Signature(name("W"), (name("W"),)), Group("g", name("W"), ()), place="appendix")
+    document = Document("en", name("W"), name("W"), name("W"), "452aa64e7f63", "1", "", name("W"), (first, more))
+    placed = words_of_pages(render_pdf(document, {}, record=b"{}", created=CREATED), tmp_path)
+    assert max(right for _, right, _ in placed) <= RIGHT_EDGE
+    alone = Document("en", "x", "x", "x", "452aa64e7f63", "1", "", "x", (part("1", Grid("x", heads, (cells,))),))
+    table = words_of_pages(render_pdf(alone, {}, record=b"{}", created=CREATED), tmp_path)
+    columns = [[(left, right) for left, right, word in table if letter in word] for letter in letters]
+    for here, beside in pairwise(columns):
+        assert max(right for _, right in here) < min(left for left, _ in beside)
+
+
+def test_long_names_and_digests_stay_as_they_are() -> None:
     digest, name = "5356b02afe38c1d2" * 8, "debt_to_income_ratio_of_the_last_twelve_months" * 3
     heads = tuple(Head(f"Column {n}") for n in range(6))
     row = (Cell(name), Cell(digest, code=True), *(Cell(f"{name}{n}", small=digest) for n in range(4)))
-    (page,) = made(part("1", Grid("G", heads, (row,)))).pages
-    right: list[float] = []
-    page.extract_text(visitor_text=lambda text, cm, tm, font, size: right.append(tm[4]) if text.strip() else None)
-    assert max(right) < 595 - 57
-    # Column by column, as they are read.
-    text = "".join(page.extract_text().split())
+    reader = made(part("1", Grid("G", heads, (row,)), Group("g", name, ())))
+    # Column by column, as they are read, and without a letter where a line broke.
+    text = re.sub(r"[ \n]", "", reader.pages[0].extract_text())
     assert text.count(digest) == 5
-    assert text.count(name) == 5
+    assert text.count(name) == 6
+    assert bookmarks(reader)[-1][1] == name
+
+
+def test_no_property_of_the_file_holds_a_place_to_break() -> None:
+    name = "debt_to_income_ratio_of_the_last_twelve_months"
+    document = Document("en", name, name, name, "452aa64e7f63", "1", "", name, ())
+    properties = PdfReader(BytesIO(render_pdf(document, {}, record=b"{}", created=CREATED))).metadata
+    assert properties is not None
+    assert (properties.title, properties.subject) == (f"Audit of {name}", name)
+    assert properties["/Keywords"] == f"{name}, {name}, 452aa64e7f63"
 
 
 @pytest.mark.parametrize("verdict", ["pass", "fail", "inconclusive", "not_run"])

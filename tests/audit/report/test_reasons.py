@@ -17,9 +17,8 @@ from string import Formatter
 import pytest
 
 from audit.report import languages
-from audit.report.reasons import REASONS, WRITTEN_IN, read_reasons, say_label, say_reason, translate_reason
+from audit.report.reasons import REASONS, WRITTEN_IN, read_reasons, say_label, translate_reason
 from classifier.catalogue import CatalogueError
-from classifier.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[3]
 OTHERS = [language for language in languages() if language != WRITTEN_IN]
@@ -66,13 +65,16 @@ PARTS = {
     "{}these do{}: {}": "these do: kernel_shap, permutation_shap",
     "as well": "these do as well: kernel_shap",
     "its name ends in {}, and": "its name ends in .json, and nothing of it is known",
+    "{} lies outside its bounds {} to {} in {} row{}; kept": "age lies outside its bounds 18 to 75 in 1 row; kept",
     "no corruption can be done to such inputs:": "no corruption can be done to such inputs: noise: no feature is a number",
 }
 # Sentences that are put together otherwise than they are written, or that have fewer than two words of their own.
 SHORT = {
-    "{}Error: {}": "RuntimeError: mat1 and mat2 shapes cannot be multiplied",
     "it calls {} {}": "it calls torch.load with something that is no number",
     "{}, and this needs gradients": "the classifier is a black box, and this needs gradients",
+    "{} lies outside its bounds {} to {} in {} row; kept": "age lies outside its bounds 18 to 75 in 1 row; kept",
+    "{} lies outside its bounds {} to {} in {} rows; kept": "age lies outside its bounds 18 to 75 in 12 rows; kept",
+    "values {} of edges": "values 'weight' of edges are not used",
     "not exactly certifiable: {}": "not exactly certifiable: Softmax",
     "not exactly certifiable: {} at {}": "not exactly certifiable: Softmax at block.1",
     "interval bounds cannot see through {}": "interval bounds cannot see through a hook on all modules",
@@ -105,7 +107,7 @@ class Sentences(ast.NodeVisitor):
 
     def _find(self, text: str) -> None:
         text = text.strip()
-        if " " in text and len(re.findall("[A-Za-z]+", text)) >= 2 and "(?" not in text:
+        if " " in text and len(re.findall("(?<!%)[A-Za-z]+", text)) >= 2 and "(?" not in text:
             self.found.append(text)
 
     def visit_Constant(self, node: ast.Constant) -> None:
@@ -140,6 +142,52 @@ class Sentences(ast.NodeVisitor):
             self.generic_visit(node)
 
 
+class Notes(ast.NodeVisitor):
+    """The notes on data that a file writes, which it appends to `notes` or returns from a function of notes."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        parts = [said for part in ast.walk(node) if (said := _notes_written(part, node.name)) is not None]
+        named = {name.id for part in parts for name in ast.walk(part) if isinstance(name, ast.Name)}
+        for part in ast.walk(node):
+            # A note may be made of texts that have a name of their own.
+            if isinstance(part, ast.Assign) and {ast.unparse(target) for target in part.targets} & named and _is_text(part.value):
+                parts.append(part.value)
+        visitor = Sentences()
+        for written in parts:
+            visitor.visit(written)
+        self.found += visitor.found
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _notes_written(node: ast.AST, function: str) -> ast.expr | None:
+    """What a statement or a call puts into the notes; ``None`` where it puts nothing there."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id="notes")], value=value) | ast.AugAssign(target=ast.Name(id="notes"), value=value):
+            return value
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="notes"), attr="append" | "extend"), args=[said]):
+            return said
+        case ast.Return(value=ast.expr() as value) if function.endswith("_notes"):
+            return value
+    return None
+
+
+@cache
+def _notes() -> dict[str, str]:
+    """Each sentence that a note on data can have, and the file that it is from."""
+    found: dict[str, str] = {}
+    for file in sorted((ROOT / "classifier").rglob("*.py")):
+        visitor = Notes()
+        visitor.visit(ast.parse(file.read_text(encoding="utf-8")))
+        found |= dict.fromkeys(visitor.found, str(file.relative_to(ROOT)))
+    return found
+
+
 @cache
 def _sentences() -> dict[str, str]:
     """Each sentence that can reach a record, and the file that it is from."""
@@ -151,7 +199,7 @@ def _sentences() -> dict[str, str]:
                 visitor = Sentences()
                 visitor.visit(ast.parse(file.read_text(encoding="utf-8")))
                 found |= dict.fromkeys(visitor.found, str(file.relative_to(ROOT)))
-    return found
+    return _notes() | found
 
 
 def _example(sentence: str) -> tuple[str, list[str]]:
@@ -174,6 +222,12 @@ def test_sentences_are_found_where_they_are_written() -> None:
     found = _sentences()
     assert found["this needs gradients"] == "audit/subject.py"
     assert found["{} of {} rows"] == "audit/robustness/flags.py"
+    # Notes on data: appended, in a list, added, returned, and a part that has a name.
+    assert found["{} are not used"] == "classifier/modalities/graph.py"
+    assert found["the vocabulary has {} tokens; {} of the tokens in the texts are none of them"] == "classifier/modalities/text.py"
+    assert found["{} is no series, and so no input"] == "classifier/modalities/sequence.py"
+    assert found["{} lies outside its bounds {} to {} in {} row{}; kept"] == "classifier/suspicions.py"
+    assert found['[data.features.{}] kind = "categorical" keeps them as codes'] == "classifier/suspicions.py"
     assert found["take it from its origin again and compare the SHA-256"] == "audit/supply_chain/rules.py"
 
 
@@ -223,58 +277,6 @@ def test_no_translation_is_for_nothing_and_each_has_the_words_of_its_sentence(la
 
 def _names(text: str) -> list[str]:
     return sorted(name for _, name, *_ in Formatter().parse(text) if name)
-
-
-@pytest.mark.parametrize(
-    ("english", "said"),
-    [
-        ("the training data are not known", "训练数据未知"),
-        ("12 of 60 rows", "60 个样本中的 12 个"),
-        # Two sentences that are joined, of which the first has one within it.
-        (
-            "the classifier is a black box: trees have no gradients, and this needs gradients",
-            "分类器是黑箱：树没有梯度，而本项需要梯度",
-        ),
-        # A sentence that holds what joins others stays whole, beside one that is joined to it.
-        (
-            'the classifier answers with values that are not finite; check its weights and its inputs; take norm="Linf" or "L2"',
-            '分类器给出的值不是有限数；请检查其权重和输入；请用 norm="Linf" 或 "L2"',
-        ),
-        ("the inputs of a graph classifier are discrete", "图分类器的输入是离散的"),
-        (
-            "not certifiable: the function add, which writes over its input, at block.1",
-            "无法证明：函数 add，它改写了自身的输入（位于 block.1）",
-        ),
-        (
-            "the classifier answers inputs under frost of severity 3 with values that are not finite; check its weights and its inputs",
-            "分类器对输入（严重等级为 3 的霜）给出的值不是有限数；请检查其权重和输入",
-        ),
-    ],
-)
-def test_a_sentence_of_a_record_is_said_in_chinese(english: str, said: str) -> None:
-    assert translate_reason(english, "zh-CN") == said
-    assert say_reason(english, "zh-CN") == said
-    assert say_reason(english, "en") == english
-
-
-def test_a_sentence_that_nobody_translated_is_shown_as_it_is_and_marked() -> None:
-    said = say_reason("the moon is in the way", "zh-CN")
-    assert said.startswith("the moon is in the way")
-    assert said != "the moon is in the way"
-    with pytest.raises(CatalogueError, match="no sentence for 'the moon is in the way'"):
-        translate_reason("the moon is in the way", "zh-CN")
-
-
-def test_names_from_the_data_are_left_as_they_are() -> None:
-    assert say_label("under 26 (n = 40)", "zh-CN") == "26 以下（n = 40）"
-    for name in ("married", "under treatment", "work or more", "0 to 199 DM", "this needs gradients"):
-        assert say_label(name, "zh-CN") == name
-        assert say_label(name, "en") == name
-
-
-def test_a_language_without_reasons_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="there are no reasons in the language 'xx'"):
-        say_reason("this needs gradients", "xx")
 
 
 def test_every_language_of_reports_has_its_reasons() -> None:

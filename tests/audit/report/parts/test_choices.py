@@ -8,9 +8,12 @@ import pytest
 
 from audit import Audit
 from audit.check import metric_names
+from audit.evidence import Evidence
+from audit.report import compose
 from audit.report.catalogue import read_catalogue
 from audit.report.contents import Contents
 from audit.report.parts.choices import MOST_NUMBERS, NUMBERS, PICTURES, ROOMS, chosen_figures, chosen_numbers
+from tests.audit.report.conftest import part_of, replace_evidence, words_of
 
 
 def contents(audit: Audit) -> Contents:
@@ -53,3 +56,24 @@ def test_the_next_picture_takes_the_place_of_one_that_is_missing(judged: Audit) 
 def test_two_pictures_of_a_kind_are_two_different_ones(judged: Audit) -> None:
     names = [figure.name for _, figure in chosen_figures(contents(judged), "fairness")]
     assert len(names) == len(set(names)) == 2
+
+
+def test_of_more_judged_numbers_than_there_is_place_for_the_gravest_stand_in_the_body_and_the_others_are_counted(judged: Audit) -> None:
+    (model,) = (finding for finding in judged.findings if finding.rule == "HOLDS")
+    groups = [m for m in judged["fairness.groups"].metrics if m.value is not None]
+    findings = tuple(replace(model, rule=f"R-{place}", asked=m.name, metric=m) for place, m in enumerate(groups))
+    last = replace(findings[-1], verdict="fail", violated=True)
+    crowded = replace(judged, findings=(*findings[:-1], last))
+    shown = [metric for metrics in chosen_numbers(contents(crowded), "fairness").values() for metric in metrics]
+    assert len(groups) > len(shown) == MOST_NUMBERS["fairness"]
+    assert groups[-1] in shown
+    told = words_of(part_of(compose(crowded), "fairness"))
+    assert f"And {len(groups) - len(shown)} more numbers on which a rule was judged, in the appendix." in told
+
+
+def test_a_picture_of_many_rows_is_for_the_appendix(judged: Audit) -> None:
+    def crowd(evidence: Evidence) -> Evidence:
+        return replace(evidence, figures=tuple(replace(figure, labels=("group",) * 13) for figure in evidence.figures))
+
+    assert chosen_figures(contents(judged), "fairness")
+    assert not chosen_figures(contents(replace_evidence(judged, "fairness.groups", crowd)), "fairness")

@@ -56,6 +56,13 @@ def test_a_failed_rule_says_what_to_do_next_and_who_does_it_by_when(judged: Audi
     assert "not stated: Owner, Response, Due, Status" in page
 
 
+@pytest.mark.parametrize("rule", ["UNDECIDED", "UNSET", "HOLDS"])
+def test_a_response_is_shown_whatever_the_verdict(judged: Audit, rule: str) -> None:
+    told = card(compose(judged, run={"responses": {rule: {"owner": "A. Person"}}}), rule)
+    assert (told["Owner"], told["Due"]) == ("A. Person", "not stated")
+    assert ("Owner" in card(compose(judged), rule)) == (rule != "HOLDS")
+
+
 def test_what_would_decide_an_undecided_rule_is_its_next_step(judged: Audit) -> None:
     findings = tuple(replace(f, samples_needed=1234) if f.rule == "UNDECIDED" else f for f in judged.findings)
     document = compose(replace(judged, findings=findings))

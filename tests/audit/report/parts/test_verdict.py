@@ -8,6 +8,8 @@ import pytest
 
 from audit import Audit, Policy
 from audit.report import compose
+from audit.report.catalogue import read_catalogue
+from audit.report.contents import Contents
 from audit.report.document import Facts, Signature
 from tests.audit.report.conftest import blocks_of, cells_of, part_of, words_of
 
@@ -28,6 +30,22 @@ def test_the_gravest_open_violation_stands_first(judged: Audit, policy: Policy) 
     worst = first[first.index("Findings that weigh most") :]
     assert worst.index("BROKEN") < worst.index("EXPIRED") < worst.index("UNDECIDED")
     assert "WAIVED" not in worst
+
+
+def test_rules_that_nobody_could_judge_come_before_numbers_and_checks_and_other_inputs_last(judged: Audit) -> None:
+    missing = Contents(judged, read_catalogue()).not_measured()
+    undecided = {finding.rule for finding in judged.findings if finding.verdict == "not_run"}
+    assert {what for what, _ in missing[: len(undecided)]} == undecided
+    assert missing[-1][1] == "about inputs of another kind than these"
+    assert sum("modality" in why for _, why in missing) == 0
+    assert "5 more could not be decided." in words_of(part_of(compose(judged), "verdict"))
+
+
+def test_of_findings_that_weigh_the_same_one_of_each_metric_comes_first_and_the_furthest_beyond_its_limit(judged: Audit) -> None:
+    (model,) = (finding for finding in judged.findings if finding.rule == "BROKEN")
+    limits = {"near": ("performance.log_loss", 0.4), "far": ("performance.log_loss", 0.01), "other": ("performance.brier", 0.3)}
+    findings = tuple(replace(model, rule=rule, asked=asked, limit=limit) for rule, (asked, limit) in limits.items())
+    assert [f.rule for f in Contents(replace(judged, findings=findings), read_catalogue()).worst()] == ["far", "other", "near"]
 
 
 def test_the_counts_of_the_four_verdicts_add_up_to_the_rules(judged: Audit) -> None:

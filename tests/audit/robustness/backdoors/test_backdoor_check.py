@@ -85,7 +85,7 @@ def test_of_two_classes_the_threshold_decides_what_is_turned_and_the_index_is_no
     for threshold in (0.5, 0.9):
         evidence = measured(Subject(data, classifier=classifier, decision=Decision(threshold)))
         assert evidence.metric("robustness.trigger_anomaly").reason == (
-            "not measurable with 2 classes: it takes 4 to tell what is unusual among them"
+            "a trigger was made for 2 of 2 classes: it takes 4 to tell what is unusual among them"
         )
         held = x[evidence.arrays["ids"], 0]
         cut = (np.log(threshold / (1 - threshold)) + 4) / 8

@@ -52,7 +52,10 @@ def _findings(findings: Sequence[Finding]) -> str:
     wording = Wording(say)
     heads = [say(f"finding.{name}") for name in ("verdict", "rule", "measured", "required")]
     rows = (
-        [_verdict(f.verdict, wording), *(escape(text) for text in (f.rule, wording.measured(f.metric), wording.requirement(f)))]
+        [
+            _verdict(f.verdict, wording),
+            *(escape(text) for text in (f.rule, wording.measured(f.metric, beside=f.limit), wording.requirement(f))),
+        ]
         for f in findings
     )
     return _table(heads, rows) if findings else ""

@@ -152,7 +152,7 @@ class Phrases:
 
     def judged(self, finding: Finding) -> str:
         """What a rule was judged by, and its limit."""
-        return self.wording.points(self.wording.measured(finding.metric), self.wording.limit(finding))
+        return self.wording.points(self.wording.measured(finding.metric, beside=finding.limit), self.wording.limit(finding))
 
     def turn(self, rule: RuleChange) -> str:
         """How a rule stands, whether its limit was moved, and what became of its waiver."""

@@ -152,7 +152,7 @@ def _table(contents: Contents, width: int, painted: _Painted) -> Iterator[str]:
 def _measured(contents: Contents, finding: Finding) -> str:
     wording, say, metric = contents.wording, contents.catalogue, finding.metric
     return wording.points(
-        wording.measured(metric),
+        wording.measured(metric, beside=finding.limit),
         say("number.unreliable", {"why": wording.told(metric.unreliable)}) if metric is not None and metric.unreliable else "",
         say("terminal.waived") if finding.violated and finding.waived_by is not None else "",
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_all_start_methods, get_context
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -101,16 +101,16 @@ def write_reports(
         languages: Tags of catalogues.
         formats: Which formats.
         figures: Where to write each picture as a file of its own too.
-        processes: How many languages are set at a time. More than one is for a program that has computed nothing yet: a process
-            that was split off while torch had threads may wait for them for ever.
+        processes: How many languages are set at a time, each in a process of its own.
 
     Raises:
         ConfigurationError: If there is no catalogue of a language.
         StorageError: If the folder cannot be written.
     """
     write = partial(_write, source, folder, formats, figures)
-    if min(processes, len(languages)) > 1 and "fork" in get_all_start_methods():
-        with ProcessPoolExecutor(min(processes, len(languages)), mp_context=get_context("fork")) as pool:
+    if min(processes, len(languages)) > 1:
+        # A process that was split off from one with threads may wait for their locks for ever: each begins anew.
+        with ProcessPoolExecutor(min(processes, len(languages)), mp_context=get_context("spawn")) as pool:
             written = list(pool.map(write, languages))
     else:
         written = [write(language) for language in languages]

@@ -106,17 +106,11 @@ def _recompute(record: Record) -> Recomputation:
     return Recomputation(numbers, agreeing, tuple(differing), dict(left), (*faults_of(record), *_unsaid(record)), resting)
 
 
-# The check declines these although there are rows: where so few are not members that not one may be accused.
-_DECLINED = frozenset({"privacy.membership_tpr"})
-
-
 def _unsaid(record: Record) -> Iterator[str]:
     """Numbers that the rows give, and that the record says could not be measured."""
     for check, evidence in record.evidence.items():
         for metric in evidence["metrics"]:
             if metric["value"] is not None or metric["name"] not in _RECOMPUTED or is_drawn(metric["name"]):
-                continue
-            if metric["name"] in _DECLINED:
                 continue
             try:
                 found = _RECOMPUTED[metric["name"]](record, check, metric)

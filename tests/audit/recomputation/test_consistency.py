@@ -22,7 +22,8 @@ def evidence(content: dict[str, Any], check: str) -> dict[str, Any]:
 
 def set_metric(name: str, **changes: Any) -> Change:
     def change(content: dict[str, Any], folder: Path) -> None:
-        check = evidence(content, {"performance": "performance.accuracy", "robustness": "robustness.attack"}[name.split(".")[0]])
+        checks = {"performance": "performance.accuracy", "robustness": "robustness.attack", "privacy": "privacy.membership"}
+        check = evidence(content, checks[name.split(".")[0]])
         next(m for m in check["metrics"] if m["name"] == name).update(changes)
 
     return change
@@ -54,6 +55,7 @@ def set_cell(check: str, column: int, value: Any) -> Change:
         (set_metric("performance.accuracy", confidence=0.5), "with a confidence of 0.5"),
         (set_metric("robustness.accuracy", bound="estimate"), "robustness.accuracy is stored as bound 'estimate'"),
         (set_metric("performance.accuracy", value=None, low=None, high=None, reason="no"), "accuracy is stored as not measured, and the"),
+        (set_metric("privacy.membership_tpr", value=None, low=None, high=None, reason="no"), "tpr is stored as not measured, and the"),
         (drop("performance.log_loss"), "performance.accuracy does not tell performance.log_loss"),
         (set_cell("performance.accuracy", 1, 999), "the table of performance.accuracy counts"),
         (set_cell("fairness.groups", 3, 0.123456), "the table of groups has 0.123456 as approval_rate"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from audit.evidence import Evidence
 from audit.manifests import VerifiedBundle, verify_bundle, write_manifests
-from audit.policy import VERDICTS, Finding, Verdict
+from audit.policy import VERDICTS, Finding, Policy, Verdict
+from audit.policy.writing import policy_text
 from audit.recomputation.record import LONGEST, require_readable
 from audit.sealed_rows import SealedRows, about_single_cases, with_single, without_single
 from audit.strict_json import parse_strictly
@@ -137,14 +138,18 @@ class Audit:
             ]
         )
 
-    def save(self, folder: str | Path, *, rows: SealedRows | None = None) -> None:
-        """Write the record into a folder: ``audit.json``, and the evidence of each check.
+    def save(self, folder: str | Path, *, rows: SealedRows | None = None, policy: Policy | None = None) -> None:
+        """Write the record into a folder: ``audit.json``, the evidence of each check, and ``policy.toml``.
 
         Args:
             folder: Where to.
             rows: To whom that which is about single cases is sealed; ``None`` leaves it plain.
+            policy: The policy that judged, without which nobody can judge again: `assay verify` asks for it where the record
+                names one.
         """
         folder = Path(folder)
+        if policy is not None:
+            write_atomically(folder / "policy.toml", policy_text(policy).encode())
         for evidence in self.evidence:
             save_evidence(evidence, folder / "evidence", rows)
         shown = self if rows is None else self.without_single()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from audit import Policy
+from audit import Audit, Policy
+from audit.manifests import verify_bundle, write_manifests
 from audit.policy.shipped import shipped_policies
 from audit.policy.writing import policy_text
 from audit.recomputation import Record, judge_again
@@ -86,3 +87,13 @@ def test_a_finding_that_no_rule_stands_behind_is_told(forge: Forge, change: Call
     assert any(told in line for line in found.differing), found.differing
     assert found.by_policy <= found.findings
     assert json.dumps(found.differing)
+
+
+def test_an_audit_that_is_saved_with_its_policy_is_judged_again_and_one_without_is_not(audited: Path, tmp_path: Path) -> None:
+    audit, policy = Audit.load(audited), Policy.read(audited / "policy.toml")
+    for name, given in (("with", policy), ("without", None)):
+        audit.save(tmp_path / name, policy=given)
+        (tmp_path / name / "run.json").write_bytes((audited / "run.json").read_bytes())
+        write_manifests(tmp_path / name)
+    assert judge_again(Record(verify_bundle(tmp_path / "with"))).differing == ()
+    assert "policy.toml" in str(judge_again(Record(verify_bundle(tmp_path / "without"))).differing)
